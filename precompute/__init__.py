@@ -1,0 +1,1 @@
+"""Offline precompute: from recipes to artifacts."""

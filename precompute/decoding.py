@@ -1,0 +1,134 @@
+"""Any picture to upright 8-bit RGB, and to the square a network takes. No torch: the app decodes uploads with it.
+
+Data sets in folders and uploads go through the same functions, so that a network sees both alike.
+"""
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from store.errors import BadInput
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # not EPS and the like, which start other programs
+ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+MOST_PIXELS = 64_000_000  # of one picture: 192 MB decoded; a few kilobytes can claim gigabytes
+THREADS = 4
+
+
+def decode(source: bytes | Path, name: str = "", *, upright: bool = True) -> tuple[Image.Image, list[str]]:
+    """The picture in a file or in its bytes, as RGB, and what had to be changed for that, in sentences.
+
+    Only the first frame is taken; transparency is laid over white; `upright` turns it as its EXIF says. Raises BadInput for
+    what is empty, damaged, no picture, or larger than MOST_PIXELS once decoded.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "The upload")
+    if not (source.stat().st_size if isinstance(source, Path) else source):
+        raise BadInput(f"{name} is empty. Copy or upload it again.")
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                claim = f"{image.width:,} × {image.height:,} pixels"
+                raise BadInput(f"{name} claims {claim}; at most {MOST_PIXELS:,} are decoded. Scale it down first.")
+            notes = _frames(image)
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image) if upright else image, notes), notes
+    except BadInput:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadInput(
+            f"{name} claims more than {MOST_PIXELS:,} pixels, the most that are decoded. Scale it down first."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise BadInput(f"{name} is not a picture that can be read. Readable are {', '.join(FORMATS)}.") from error
+    except Exception as error:  # damaged bytes make Pillow raise a dozen kinds of errors
+        raise BadInput(f"{name} is a damaged picture ({error}). Copy or upload it again.") from error
+
+
+def _frames(image: Image.Image) -> list[str]:
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1 or image.format == "MPO":  # MPO: a camera's JPEG with a preview inside
+        return []
+    image.seek(0)
+    return [f"Only the first of its {frames} frames is used."]
+
+
+def _rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """`image` as RGB; what a person would want to know is added to `notes`."""
+    if image.mode.startswith(("I", "F")):
+        return _eight_bits(np.asarray(image), notes).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        if np.asarray(layer.getchannel("A")).min() < 255:
+            notes.append("Its transparent parts are laid over white.")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if image.mode == "CMYK":
+        notes.append("Its CMYK colours are converted to RGB without a colour profile.")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray, notes: list[str]) -> Image.Image:
+    """Grey values of 16 bits to 8; whatever else is stretched from its least to its greatest value."""
+    values = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    low, high = (0, 65535) if values.min() >= 0 and 1 < values.max() <= 65535 else (values.min(), values.max())
+    notes.append(f"Its grey values, {low:g} to {high:g}, are scaled to 8 bits.")
+    return Image.fromarray(((values - low) / max(high - low, 1e-12) * 255).round().astype(np.uint8))
+
+
+def kept_share(size: int) -> float:
+    """Share of the shorter side that a test image keeps: 7/8 of photographs, all of images too small to lose a border."""
+    return 0.875 if size >= 128 else 1.0
+
+
+def square(image: Image.Image, side: int, share: float = 1.0) -> np.ndarray:
+    """The central square with `share` of the shorter side, as (side, side, 3) uint8: resize and centre crop in one step."""
+    left, top, kept = _central(image.width, image.height, share)
+    resized = image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + kept, top + kept))
+    return np.asarray(resized)
+
+
+def _central(width: int, height: int, share: float) -> tuple[float, float, float]:
+    kept = min(width, height) * share
+    return (width - kept) / 2, (height - kept) / 2, kept
+
+
+def boxes_in_square(boxes: np.ndarray, sizes: np.ndarray, side: int, share: float) -> np.ndarray:
+    """Edges (N, 4) x0, y0, x1, y1 of an image of (width, height) `sizes`, in what `square` makes of it; NaN where outside."""
+    corner, scale = _frame(sizes, side, share)
+    edges = ((boxes.reshape(-1, 2, 2) - corner) * scale).clip(0, side)  # (N, corner, xy)
+    edges[(edges[:, 0] >= edges[:, 1]).any(1)] = np.nan
+    return edges.reshape(-1, 4).astype(np.float32)
+
+
+def parts_in_square(parts: np.ndarray, sizes: np.ndarray, side: int, share: float) -> np.ndarray:
+    """Pixels (N, P, 2) x, y of an image of (width, height) `sizes`, in what `square` makes of it; NaN where outside."""
+    corner, scale = _frame(sizes, side, share)
+    points = (parts + 0.5 - corner) * scale  # + 0.5: from a pixel's number to its centre
+    points[((points < 0) | (points > side)).any(2)] = np.nan
+    return (points - 0.5).astype(np.float32)
+
+
+def _frame(sizes: np.ndarray, side: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    left, top, kept = np.array([_central(width, height, share) for width, height in sizes]).reshape(-1, 3).T
+    return np.stack([left, top], 1)[:, None], (side / kept)[:, None, None]  # (N, 1, 2), (N, 1, 1)
+
+
+def sizes_of(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """Width and height of each, without decoding it; None for what is empty, cut short, too large or no picture."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(_size, files))
+
+
+def _size(file: Path) -> tuple[int, int] | None:
+    try:
+        with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+            size, kind = image.size, image.format
+            stream.seek(-min(64, file.stat().st_size), io.SEEK_END)
+            if ENDS.get(kind or "", b"") not in stream.read():
+                decode(file)  # its end is not as it should be: cut short, or with something behind it
+        return size if size[0] * size[1] <= MOST_PIXELS else None
+    except Exception:  # see decode
+        return None

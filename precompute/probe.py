@@ -1,0 +1,137 @@
+"""The probe: a child process that owns torch and answers, one epoch at a time, what a run's network makes of an image.
+
+`python -m precompute.probe` reads requests from stdin and writes answers to stdout, both as frames.py has them. It ends
+when stdin closes, that is with its web process. Requests and answers are described in `answer`.
+"""
+
+import os
+import sys
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from precompute import frames
+from store import objects, runs
+from store.errors import BadInput, LoupeError
+
+if TYPE_CHECKING:
+    from precompute.models import Classifier
+
+KEPT_BYTES = 512 * 1024**2  # networks kept ready; the demo's 30 epochs take 5 MB
+PREDICTED = -1  # stands for the class predicted at the epoch
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class Shelf:
+    """The networks used last, at most `limit` bytes of them and always at least one."""
+
+    limit: int = KEPT_BYTES
+    kept: OrderedDict[tuple, Any] = field(default_factory=OrderedDict)
+    sizes: dict[tuple, int] = field(default_factory=dict)
+
+    def get(self, key: tuple, load: Callable[[], Any], size: Callable[[Any], int]) -> Any:
+        if key not in self.kept:
+            self.kept[key] = load()
+            self.sizes[key] = size(self.kept[key])
+        self.kept.move_to_end(key)
+        while len(self.kept) > 1 and sum(self.sizes.values()) > self.limit:
+            oldest, _ = self.kept.popitem(last=False)
+            del self.sizes[oldest]
+        return self.kept[key]
+
+
+def answer(request: Mapping[str, Any], image: np.ndarray, shelf: Shelf) -> tuple[dict[str, Any], Arrays]:
+    """Logits (K,) and, by technique, maps (E, h, w) float32 of one image (H, W, C) uint8 at one epoch.
+
+    The request names store, run, epoch, classes (E numbers; PREDICTED for the one predicted), layer, seed, precision, and
+    techniques with their options. Where none are asked for, only the logits come back.
+    """
+    import torch
+
+    from precompute.bench import to_float
+    from precompute.saliency import explain
+
+    model = network(request, shelf)
+    images = to_float(image[None].copy(), torch.device("cpu"))  # (1, C, H, W)
+    with torch.inference_mode():
+        logits = model(images).float()  # (1, K); maps may be of another precision
+    arrays = {"logits": logits[0].numpy()}
+    if not request["techniques"]:
+        return {"classes": []}, arrays
+    classes = [int(logits.argmax()) if number == PREDICTED else number for number in request["classes"]]
+    if outside := [number for number in classes if not 0 <= number < logits.shape[1]]:
+        raise BadInput(f"Classes from 0 to {logits.shape[1] - 1} can be explained, not {outside}.")
+    found = explain(
+        model,
+        images,
+        torch.tensor([classes]),
+        layer=request["layer"],
+        techniques=request["techniques"],
+        precision=request["precision"],
+        seed=request["seed"],
+    )
+    arrays |= {f"map/{name}": maps[0].numpy() for name, maps in found.maps.items()}  # (E, h, w)
+    return {"classes": classes}, arrays
+
+
+def network(request: Mapping[str, Any], shelf: Shelf) -> "Classifier":
+    """The frozen network of the request's run and epoch, from the shelf or the store."""
+    from precompute import bench
+
+    run = shelf.get(("run", request["store"], request["run"], request["uuid"]), lambda: opened(request), lambda _: 0)
+    key = (request["store"], run.uuid, request["epoch"])
+    return shelf.get(key, lambda: bench.classifier(run, request["epoch"]), lambda model: size_of(model))
+
+
+def opened(request: Mapping[str, Any]) -> runs.Run:
+    """The run, if it still is the one that the web process means."""
+    run = runs.open_run(objects.connect(request["store"]), request["run"])
+    if run.uuid != request["uuid"]:
+        raise LoupeError(f"Run {request['run']} was deleted and made again meanwhile. Reload the page.")
+    return run
+
+
+def size_of(model: "Classifier") -> int:
+    return sum(item.numel() * item.element_size() for item in model.state_dict().values())
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answers request after request until the pipe closes. Whatever goes wrong with one is its answer."""
+    shelf = Shelf()
+    while (message := frames.read(requests)) is not None:
+        request, arrays = message
+        try:
+            header, found = answer(request, arrays["image"], shelf)
+        except LoupeError as error:
+            header, found = {"error": str(error)}, {}
+        except Exception as error:
+            traceback.print_exc()
+            header, found = (
+                {"error": f"The network could not be run on this image: {type(error).__name__}: {error}"},
+                {},
+            )
+        frames.write(answers, {**header, "id": request["id"]}, found)
+
+
+def main() -> None:
+    """Takes stdout away from everybody else: what a library prints goes to stderr and cannot spoil an answer."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    import torch
+
+    from precompute import bench, saliency  # noqa: F401  now, so that the first visitor does not wait for it
+
+    torch.set_num_threads(max(1, min(4, torch.get_num_threads())))
+    frames.write(answers, {"ready": True}, {})
+    serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()

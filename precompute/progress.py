@@ -1,0 +1,70 @@
+"""How far a run is and how long it still takes, from the seconds its own steps took. Says so to the store and to the terminal."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from store.runs import Run, Status
+
+SAY_EVERY = 1.0  # seconds between two writes of the status
+
+
+@dataclass
+class Progress:
+    """Steps of several kinds ("training", "evaluation", …): how many there are, and how long one takes on average."""
+
+    run: Run
+    show: Callable[[Status], None] = lambda status: None
+    planned: Counter[str] = field(default_factory=Counter)
+    finished: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    timed: Counter[str] = field(default_factory=Counter)
+    doing: str = ""
+    current: str = ""
+    began: float = 0.0
+    said: float = 0.0
+
+    @contextmanager
+    def step(self, kind: str, doing: str) -> Iterator[None]:
+        """One step of a kind while it is under way; it counts when it ends without an error."""
+        self.doing, self.current, self.began = doing, kind, time.monotonic()
+        self.say()
+        yield
+        self.seconds[kind] += time.monotonic() - self.began
+        self.timed[kind] += 1
+        self.finished[kind] += 1
+        self.current = ""
+        self.say()
+
+    def seconds_left(self) -> float | None:
+        """None before the first step is timed. A kind of step that never was counts as long as the average one."""
+        if not self.timed:
+            return None
+        average = self.seconds.total() / self.timed.total()
+        left = -(time.monotonic() - self.began) if self.current else 0.0
+        for kind, planned in self.planned.items():
+            each = self.seconds[kind] / self.timed[kind] if self.timed[kind] else average
+            left += max(planned - self.finished[kind], 0) * each
+        return max(left, 0.0)
+
+    def status(self, state: str = "running", reason: str = "") -> Status:
+        done, of = sum(self.finished.values()), sum(self.planned.values())
+        done = of if state == "finished" else done
+        return Status(
+            state, self.doing, done, of, self.seconds_left() if state == "running" else None, reason, time.time()
+        )
+
+    def say(self, state: str = "running", reason: str = "") -> None:
+        """Tells the terminal at once, the store at most once a second, or when the state changes."""
+        status = self.status(state, reason)
+        self.show(status)
+        if state != "running" or time.monotonic() - self.said > SAY_EVERY:
+            self.said = time.monotonic()
+            self.run.say(vars(status))
+
+    def tick(self) -> None:
+        """Called from inside long steps, so that a watcher sees life."""
+        if time.monotonic() - self.said > SAY_EVERY:
+            self.say()

@@ -1,0 +1,233 @@
+"""What a run is made from: a TOML recipe, checked field by field. No torch here, so the app may read and write recipes."""
+
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from precompute import catalogue
+from store.errors import BadInput, Missing
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """The images and their labels."""
+
+    set: str = Field(description="name of a data set (or module:function of your own)")
+    options: dict[str, Any] = Field(default_factory=dict, description="what that data set lets one choose")
+
+
+class Model(Section):
+    """The network and the weights it starts from."""
+
+    network: str = Field(description="name of a network, torchvision/<name>, or module:factory of your own")
+    weights: str | None = Field(
+        None, description="initial weights: a name the network knows, or a checkpoint file; none: drawn by the seed"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="what that network lets one choose")
+
+
+class Augmentation(Section):
+    """Random changes of each training image; everything 0 means none."""
+
+    shift: float = Field(0, ge=0, le=0.5, description="largest shift, as a share of the side")
+    flip: bool = Field(False, description="mirror left and right at random")
+    flip_vertical: bool = Field(False, description="mirror top and bottom at random")
+    rotate: float = Field(0, ge=0, le=180, description="largest rotation, in degrees")
+    scale: float = Field(1, ge=0.05, le=1, description="smallest share of the area a random crop keeps")
+    brightness: float = Field(0, ge=0, le=1, description="largest relative change")
+    contrast: float = Field(0, ge=0, le=1, description="largest relative change")
+    saturation: float = Field(0, ge=0, le=1, description="largest relative change")
+    hue: float = Field(0, ge=0, le=0.5, description="largest turn, as a share of the colour circle")
+    erase: float = Field(0, ge=0, le=1, description="probability of hiding one rectangle")
+
+
+class Training(Section):
+    """Hyperparameters: together with data, network and initial weights they determine the run."""
+
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = Field(
+        "sgd", description="rule that turns gradients into steps"
+    )
+    learning_rate: float = Field(0.01, gt=0, le=10, description="largest step size of the schedule")
+    schedule: Literal["constant", "cosine", "step", "one-cycle"] = Field(
+        "constant", description="how the learning rate changes over the run"
+    )
+    step_epochs: int = Field(
+        10, ge=1, le=10_000, description="with schedule = step: epochs between two drops to a tenth"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD and RMSprop")
+    weight_decay: float = Field(0, ge=0, le=1, description="shrinks the weights at each step")
+    batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
+    epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")
+    label_smoothing: float = Field(0, ge=0, lt=1, description="share of the target spread over all classes")
+    seed: int = Field(0, ge=0, lt=2**31, description="of initial weights, order and augmentation")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the training; auto: bfloat16 where the machine is faster with it"
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="random changes of each training image"
+    )
+
+
+class Evaluation(Section):
+    """Which images are looked at, and after which epochs."""
+
+    images: Literal["all"] | int = Field("all", description="test images looked at: all, or this many per class")
+    train_images: int = Field(
+        5_000, ge=1, description="training images (at most) on which training accuracy is measured"
+    )
+    keep: int = Field(1, ge=1, description="keep the weights of every n-th epoch (the last one always)")
+
+    @field_validator("images")
+    @classmethod
+    def positive(cls, images: str | int) -> str | int:
+        if isinstance(images, int) and images < 1:
+            raise ValueError('must be "all" or a number of images per class, 1 or more')
+        return images
+
+
+class Saliency(Section):
+    """Which maps are computed, for every evaluated image and every kept epoch."""
+
+    techniques: tuple[str, ...] = Field(
+        ("cam", "grad-cam", "grad-cam++", "smooth-grad-cam++"), description="names of saliency techniques"
+    )
+    layers: tuple[str, ...] = Field(
+        ("auto",), description="target layers by name; auto: the deepest with a map of 7×7 or more"
+    )
+    cases: int = Field(
+        3,
+        ge=0,
+        le=50,
+        description="images per class, wrongly taken for it, whose maps for that class are kept over all epochs",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the maps")
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options of single techniques, by their name"
+    )
+
+    @model_validator(mode="after")
+    def known(self) -> Self:
+        for name in (*self.techniques, *self.options):
+            catalogue.entry(catalogue.TECHNIQUES, name, "saliency technique")
+        return self
+
+    def of(self, technique: str) -> dict[str, Any]:
+        """All options of one technique, defaults filled in."""
+        return (
+            catalogue.entry(catalogue.TECHNIQUES, technique, "technique")
+            .options(**self.options.get(technique, {}))
+            .model_dump()
+        )
+
+
+class Artifacts(Section):
+    """What is computed from the stored weights; changing it never trains again."""
+
+    saliency: Saliency | None = Field(default_factory=Saliency, description="saliency maps")
+
+
+class Recipe(Section):
+    """One run: what it is trained on, how, and what is computed from it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="short name: small letters, digits and hyphens")
+    note: str = Field("", max_length=2000, description="why this run is made, in a sentence")
+    data: Data
+    model: Model
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    artifacts: Artifacts = Field(default_factory=Artifacts)
+
+    @model_validator(mode="after")
+    def options_fit(self) -> Self:
+        """Options are checked against the catalogue; a user's own module:function takes whatever it takes."""
+        if ":" not in self.data.set:
+            check_options(
+                catalogue.entry(catalogue.DATASETS, self.data.set, "data set"), self.data.options, "data.options"
+            )
+        if ":" not in self.model.network and not self.model.network.startswith("torchvision/"):
+            check_options(
+                catalogue.entry(catalogue.MODELS, self.model.network, "network"), self.model.options, "model.options"
+            )
+        if self.artifacts.saliency:
+            for name, options in self.artifacts.saliency.options.items():
+                check_options(catalogue.TECHNIQUES[name], options, f"artifacts.saliency.options.{name}")
+        return self
+
+    def kept_epochs(self) -> tuple[int, ...]:
+        """Epochs whose weights are kept: 0 (the initial model), every n-th, and the last."""
+        last, every = self.training.epochs, self.evaluation.keep
+        return tuple(sorted({0, *range(every, last + 1, every), last}))
+
+    def run_id(self, fingerprints: dict[str, str], precision: str) -> str:
+        """Name plus digest of all that determines the weights; `fingerprints` are those of the data and of a weights file."""
+        what = (
+            self.model_dump(include={"data", "model", "training"})
+            | {"keep": self.evaluation.keep, "precision": precision}
+            | fingerprints
+        )
+        return f"{self.name}-{digest(what)}"
+
+
+def digest(what: Any) -> str:
+    """Ten hexadecimal digits that stand for a JSON value."""
+    return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=5).hexdigest()
+
+
+def check_options(entry: catalogue.Entry, options: dict[str, Any], where: str) -> None:
+    try:
+        entry.options(**options)
+    except ValidationError as error:
+        raise ValueError("; ".join(problems(error, entry.options, where))) from error
+
+
+def problems(error: ValidationError, model: type[BaseModel], where: str = "") -> list[str]:
+    """One sentence per wrong field: its name, what came, what is allowed."""
+    sentences = []
+    for item in error.errors(include_url=False):
+        path = ".".join([*([where] if where else []), *(str(part) for part in item["loc"])])
+        if item["type"] == "extra_forbidden":
+            sentences.append(f"{path} is not a field; allowed here: {', '.join(allowed(model, item['loc'][:-1]))}")
+        elif item["type"] == "missing":
+            sentences.append(f"{path} is missing")
+        else:
+            message = re.sub("^Value error, ", "", item["msg"])
+            got = "" if isinstance(item["input"], dict | BaseModel) else f", not {item['input']!r}"
+            sentences.append(f"{path}: {message}{got}".removeprefix(": "))
+    return sentences
+
+
+def allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The field names of the section that `path` leads to."""
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((kind for kind in options if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def parse(fields: dict[str, Any], origin: str = "recipe") -> Recipe:
+    """A checked recipe; raises BadInput that names each wrong field, its value and what is allowed."""
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise BadInput(f"{origin}: " + "; ".join(problems(error, Recipe)) + ".") from error
+
+
+def read(path: Path | str) -> Recipe:
+    """The recipe in a TOML file."""
+    file = Path(path)
+    if not file.is_file():
+        raise Missing(f"There is no recipe file '{file}'. Those that come with Loupe are in the folder recipes/.")
+    try:
+        fields = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} is not valid TOML: {error}.") from error
+    return parse(fields, str(file))

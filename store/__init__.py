@@ -1,0 +1,1 @@
+"""The artifact store: what every array is, and how whole shards are written and read."""

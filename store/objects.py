@@ -1,0 +1,142 @@
+"""Objects at an address, local folder or object store alike: put, create if absent, get, list, delete.
+
+A put is whole or not at all: locally a temporary file is renamed, object stores promise it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from store.errors import BadInput, LoupeError, NoSpace
+
+DEFAULT_ADDRESS = "artifacts"
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the object store says about an object without reading it."""
+
+    path: str
+    size: int
+    e_tag: str
+
+
+@dataclass(frozen=True)
+class Objects:
+    """One place that holds objects. `local` is its folder, None for an object store."""
+
+    address: str
+    raw: Any  # an obstore store
+    local: Path | None
+
+    def get(self, path: str) -> bytes | None:
+        """The object, or None where there is none."""
+        try:
+            return bytes(obstore.get(self.raw, path).bytes())
+        except (FileNotFoundError, NotFoundError):
+            return None
+
+    def get_json(self, path: str) -> Any:
+        """The JSON object at `path`, or None where there is none; raises LoupeError where it is not JSON."""
+        data = self.get(path)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise LoupeError(
+                f"{self.address}/{path} is damaged: expected JSON, found {data[:40]!r}. Delete it and run the recipe again."
+            ) from error
+
+    def put(self, path: str, data: bytes) -> None:
+        """Writes or replaces the object."""
+        with translated(self.address):
+            obstore.put(self.raw, path, data)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Writes the object if there is none; False, and nothing changed, if there is one."""
+        with translated(self.address):
+            try:
+                obstore.put(self.raw, path, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def stat(self, path: str) -> Stat | None:
+        try:
+            meta = obstore.head(self.raw, path)
+        except (FileNotFoundError, NotFoundError):
+            return None
+        return Stat(path, meta["size"], meta["e_tag"] or "")
+
+    def under(self, prefix: str) -> Iterator[Stat]:
+        """Every object whose path begins with the folder `prefix`."""
+        for batch in obstore.list(self.raw, prefix):
+            yield from (Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch)
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly inside `prefix`, sorted."""
+        found = obstore.list_with_delimiter(self.raw, prefix)["common_prefixes"]
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    def delete_each(self, paths: Sequence[str]) -> None:
+        """Deletes these objects, in order; one that is not there is no matter."""
+        for path in paths:
+            with suppress(FileNotFoundError, NotFoundError):
+                obstore.delete(self.raw, path)
+
+    def delete(self, prefix: str) -> int:
+        """Deletes every object under `prefix`; returns how many bytes that freed."""
+        doomed = list(self.under(prefix))
+        if doomed:
+            obstore.delete(self.raw, [stat.path for stat in doomed])
+        if self.local:
+            shutil.rmtree(self.local / prefix, ignore_errors=True)  # with what a killed writer left half written
+        return sum(stat.size for stat in doomed)
+
+
+class translated:
+    """Turns the object store's own errors into ours while something is written."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BaseError | OSError) and not isinstance(error, LoupeError):
+            text = str(error)
+            if "os error 28" in text or "No space left" in text or "QuotaExceeded" in text:
+                raise NoSpace(
+                    f"No space is left at {self.address}. What was finished is safe: free some space and run the command again."
+                ) from error
+            raise LoupeError(
+                f"Writing to {self.address} failed: {text.splitlines()[0]}. What was finished is safe: mend it and run again."
+            ) from error
+
+
+def connect(address: str | None = None) -> Objects:
+    """The place at `address`, or at the environment's LOUPE_STORE; raises BadInput for an address nobody can open.
+
+    A path is a local folder; s3://bucket/prefix (gs://, az://) an object store with credentials from the environment.
+    """
+    address = address or os.environ.get("LOUPE_STORE") or DEFAULT_ADDRESS
+    if "://" in address and not address.startswith("file://"):
+        try:
+            return Objects(address.rstrip("/"), from_url(address), None)
+        except (BaseError, ValueError) as error:
+            raise BadInput(
+                f"LOUPE_STORE: '{address}' is no folder and no object store that can be opened: {error}."
+            ) from error
+    folder = Path(address.removeprefix("file://")).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"LOUPE_STORE: '{address}' is a file; a folder or an object-store address was expected.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return Objects(address, LocalStore(folder), folder)

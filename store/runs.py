@@ -1,0 +1,240 @@
+"""Runs and data sets in a store: create, list, open, summarise, delete.
+
+runs/<id>/ holds a run's facts (zarr.json), its artifacts, its status, and, once finished, a summary that saves readers
+the listing; datasets/<id>/ the evaluated images. docs/store.md is the specification.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from store import shards
+from store.errors import BadInput, Corrupt, LoupeError, Missing
+from store.objects import Objects
+from store.schema import KINDS, VERSION, layout
+from store.shards import Artifact
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run is getting on, as its writer last said. `state`: running, finished, failed or stopped."""
+
+    state: str = "running"
+    doing: str = ""  # what is under way, in words
+    done: int = 0  # steps finished, of
+    of: int = 0  # steps in all
+    seconds_left: float | None = None
+    reason: str = ""  # why it failed, for a person
+    at: float = 0.0  # Unix time of writing
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its attributes describe it. Its weights are finished epoch by epoch; artifacts are computed from them."""
+
+    objects: Objects
+    id: str
+    attributes: Mapping[str, Any]
+    opened: dict[str, Artifact] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def path(self) -> str:
+        return f"runs/{self.id}"
+
+    @property
+    def uuid(self) -> str:
+        """Differs between two runs of one id where the first was deleted: caches are keyed by it."""
+        return self.attributes["uuid"]
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        return self.attributes["recipe"]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.attributes["classes"])
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of training asked for; epoch 0 is the initial model."""
+        return int(self.attributes["epochs"])
+
+    def artifacts(self) -> dict[str, Artifact]:
+        """Every artifact by name, whether finished or not."""
+        summary = self.objects.get_json(f"{self.path}/summary.json")
+        if summary:
+            for name, item in summary["artifacts"].items():
+                if name not in self.opened:
+                    marks = {int(index): mark for index, mark in item["marks"].items()}
+                    self.opened[name] = Artifact(self.objects, f"{self.path}/{name}", item["attributes"], marks)
+        else:
+            for name in self.objects.folders(self.path):
+                if name not in self.opened and self.objects.stat(f"{self.path}/{name}/zarr.json"):
+                    self.opened[name] = shards.find(self.objects, f"{self.path}/{name}")
+        return dict(sorted(self.opened.items()))
+
+    def artifact(self, name: str) -> Artifact:
+        """One artifact; raises Missing where the run has none of that name."""
+        if name not in self.opened:
+            self.opened[name] = shards.find(self.objects, f"{self.path}/{name}")
+        return self.opened[name]
+
+    def of_kind(self, kind: str) -> list[Artifact]:
+        """The artifacts of one kind, latest first."""
+        found = [item for item in self.artifacts().values() if item.kind == kind]
+        return sorted(found, key=lambda item: item.attributes.get("created", 0), reverse=True)
+
+    def add(
+        self, name: str, kind: str, sizes: Mapping[str, int], promised: Sequence[int], attributes: Mapping[str, Any]
+    ) -> Artifact:
+        """Allocates an artifact of a kind in the schema, or finds it there. A size may be for one array only: "float32.value"."""
+        facts = {"kind": kind, "promised": list(promised), "owner": self.id, "created": time.time(), **attributes}
+        layouts = {}
+        for key, array in KINDS[kind].items():
+            lengths = dict(sizes) | {
+                name: sizes[f"{key}.{name}"] for name in array.dimensions if f"{key}.{name}" in sizes
+            }
+            if all(name in lengths for name in array.dimensions):
+                layouts[key] = layout(array, lengths)
+        self.opened[name] = shards.create(self.objects, f"{self.path}/{name}", layouts, facts)
+        return self.opened[name]
+
+    def status(self) -> Status:
+        """The last word of whoever computes this run; state "unknown" where nobody has said any."""
+        found = self.objects.get_json(f"{self.path}/status.json")
+        return Status(**found) if found else Status(state="unknown")
+
+    def say(self, status: Mapping[str, Any]) -> None:
+        """Replaces the status."""
+        self.objects.put(f"{self.path}/status.json", json.dumps({**status, "at": time.time()}).encode())
+
+    def missing(self) -> dict[str, tuple[int, ...]]:
+        """What is promised but not finished, by artifact."""
+        return {name: missing for name, item in self.artifacts().items() if (missing := item.missing())}
+
+    def summarise(self) -> None:
+        """Writes what lets a reader open the finished run at once; called when nothing is missing."""
+        items = {
+            name: {"attributes": dict(item.attributes), "marks": item.known}
+            for name, item in self.artifacts().items()
+            if not item.missing()
+        }
+        self.objects.put(f"{self.path}/summary.json", json.dumps({"artifacts": items}).encode())
+        self.objects.put(f"{self.path}/zarr.json", json.dumps(self.consolidated()).encode())
+
+    def consolidated(self) -> dict[str, Any]:
+        """The run's zarr.json with those of all its members inside, as zarr 3 reads them; its own walk stops at status.json."""
+        members = {}
+        for name, item in self.artifacts().items():
+            members[name] = self.objects.get_json(f"{self.path}/{name}/zarr.json")
+            members |= {
+                f"{name}/{array}": self.objects.get_json(f"{self.path}/{name}/{array}/zarr.json")
+                for array in item.attributes["arrays"]
+            }
+        body = {"zarr_format": 3, "node_type": "group", "attributes": dict(self.attributes)}
+        return body | {"consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": members}}
+
+    def reopen(self) -> None:
+        """Takes the summary away, because more is to be computed."""
+        self.objects.delete_each([f"{self.path}/summary.json"])
+
+    def verify(self) -> list[str]:
+        """Everything missing or damaged, one sentence each; reads every byte."""
+        data = dataset(self.objects, self.attributes["dataset"])
+        return [*data.verify(), *(problem for item in self.artifacts().values() for problem in item.verify())]
+
+    def size(self) -> int:
+        """Bytes on disk, without the shared images."""
+        return sum(stat.size for stat in self.objects.under(self.path))
+
+
+def create_run(objects: Objects, run_id: str, attributes: Mapping[str, Any]) -> Run:
+    """The run of this id, made now or found: who comes second reads what the first wrote."""
+    facts = {"schema": VERSION, "uuid": uuid.uuid4().hex, "created": time.time(), **attributes}
+    body = {"zarr_format": 3, "node_type": "group", "attributes": facts}
+    objects.create(f"runs/{safe(run_id)}/zarr.json", json.dumps(body).encode())
+    return open_run(objects, run_id)
+
+
+def open_run(objects: Objects, run_id: str) -> Run:
+    """The run of this id; raises Missing where there is none, BadInput where a newer Loupe wrote it."""
+    metadata = objects.get_json(f"runs/{safe(run_id)}/zarr.json")
+    if metadata is None:
+        there = ", ".join(run_ids(objects)[:8]) or "none yet"
+        raise Missing(f"There is no run '{run_id}' in {objects.address}. Runs there: {there}.")
+    attributes = metadata.get("attributes", {})
+    if "schema" not in attributes or "uuid" not in attributes:
+        raise LoupeError(
+            f"runs/{run_id} is a zarr group, but no run of Loupe's: its attributes lack 'schema' and 'uuid'."
+        )
+    if attributes["schema"] > VERSION:
+        raise BadInput(
+            f"Run {run_id} was written by a newer Loupe: its store schema is {attributes['schema']}, this one reads up to "
+            f"{VERSION}. Update Loupe to open it."
+        )
+    return Run(objects, run_id, attributes)
+
+
+def run_ids(objects: Objects) -> list[str]:
+    return objects.folders("runs")
+
+
+def all_runs(objects: Objects) -> tuple[list[Run], list[str]]:
+    """Every run that can be opened, latest first, and a sentence about each that cannot."""
+    runs, problems = [], []
+    for run_id in run_ids(objects):
+        try:
+            runs.append(open_run(objects, run_id))
+        except Missing:
+            continue  # just being deleted, or left by a delete that was interrupted
+        except LoupeError as error:
+            problems.append(str(error))
+    return sorted(runs, key=lambda run: run.attributes.get("created", 0), reverse=True), problems
+
+
+def delete_run(objects: Objects, run_id: str) -> int:
+    """Deletes a run, and its images where no other run shows them. Returns the bytes freed."""
+    half_deleted = run_id in run_ids(objects) and not objects.stat(f"runs/{safe(run_id)}/zarr.json")
+    data = None if half_deleted else open_run(objects, run_id).attributes.get("dataset")
+    shared = any(shows(objects, other, data) for other in run_ids(objects) if other != run_id)
+    objects.delete_each([f"runs/{run_id}/zarr.json"])  # first, so that no reader finds half a run
+    freed = objects.delete(f"runs/{run_id}")
+    return freed if shared or not data else freed + objects.delete(f"datasets/{data}")
+
+
+def shows(objects: Objects, run_id: str, data: str | None) -> bool:
+    """Whether a run may show these images; one of a newer Loupe or with damaged facts cannot be opened, but may."""
+    try:
+        return (objects.get_json(f"runs/{run_id}/zarr.json") or {}).get("attributes", {}).get("dataset") == data
+    except LoupeError:
+        return True
+
+
+def dataset(objects: Objects, dataset_id: str) -> Artifact:
+    """The evaluated images a run shows."""
+    return shards.find(objects, f"datasets/{safe(dataset_id)}")
+
+
+def safe(name: str) -> str:
+    """A name that stays inside its folder; raises BadInput for any other."""
+    if not name or len(name) > 120 or not all(part.isalnum() or part in "-_." for part in name) or name.startswith("."):
+        raise BadInput(f"'{name[:60]}' is no id: letters, digits, '-', '_' and '.' were expected.")
+    return name
+
+
+def tensors(artifact: Artifact, epoch: int) -> dict[str, np.ndarray]:
+    """The state of the network after `epoch`, by tensor name, bit for bit as it was stored."""
+    flat = {name: artifact.read(name, epoch) for name in artifact.attributes["arrays"]}
+    state = {}
+    for item in artifact.attributes["tensors"]:
+        start, shape = item["start"], tuple(item["shape"])
+        count = int(np.prod(shape, dtype=np.int64))
+        if start + count > len(flat[item["array"]]):
+            raise Corrupt(f"{artifact.path} is shorter than its list of tensors says. {artifact.remedy()}")
+        state[item["name"]] = flat[item["array"]][start : start + count].reshape(shape)
+    return state

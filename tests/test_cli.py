@@ -1,0 +1,178 @@
+"""The command line as a person uses it, in processes of its own: what it prints, how it exits, what bad input costs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from precompute.making import make
+from store import runs
+from store.objects import connect
+from tests import tiny
+
+COMMAND = [sys.executable, "-m", "precompute"]
+
+RECIPE = """
+name = "tiny"
+[data]
+set = "{data}"
+options = {options}
+[model]
+network = "gap"
+options = {{ width = 4 }}
+weights = "{weights}"
+[training]
+epochs = 1
+batch_size = 16
+[artifacts.saliency]
+techniques = ["grad-cam"]
+"""
+
+
+def loupe(*words: str | Path, store: Path) -> subprocess.CompletedProcess:
+    command = [*COMMAND, *map(str, words), "--store", str(store)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"COLUMNS": "500", "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+
+
+def write(folder: Path, *, data: str = "npz", options: str, weights: str = "") -> Path:
+    text = RECIPE.format(data=data, options=options, weights=weights).replace('weights = ""\n', "")
+    path = folder / "tiny.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("made")
+    run = make(connect(str(folder / "store")), tiny.recipe(folder, training__epochs=1))
+    return folder / "store", run.id
+
+
+@pytest.fixture
+def copy(made: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    shutil.copytree(made[0], tmp_path / "store")
+    return tmp_path / "store", made[1]
+
+
+def test_a_recipe_is_run_and_its_result_named(tmp_path: Path) -> None:
+    images = tiny.write_images(tmp_path)
+    found = loupe("run", write(tmp_path, options=f'{{ path = "{images}" }}'), store=tmp_path / "store")
+    assert found.returncode == 0, found.stdout + found.stderr
+    run_id = runs.run_ids(connect(str(tmp_path / "store")))[0]
+    assert run_id in found.stdout
+    assert "test accuracy" in found.stdout
+    assert loupe("verify", run_id, store=tmp_path / "store").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "weights", "words"),
+    [
+        ("npz", '{ path = "nowhere.npz" }', "", ["nowhere.npz"]),
+        ("folder", '{ root = "nowhere" }', "", ["nowhere"]),
+        ("cub", '{ root = "." }', "", ["images.txt"]),
+        ("npz", '{ path = "squares.npz" }', "weights.pt", ["does not fit", "features.0.weight"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_no_run(
+    data: str, options: str, weights: str, words: list[str], tmp_path: Path
+) -> None:
+    import torch
+
+    tiny.write_images(tmp_path)
+    torch.save({"something.else": torch.zeros(3)}, tmp_path / "weights.pt")
+    options = options.replace("squares.npz", str(tmp_path / "squares.npz"))
+    recipe = write(tmp_path, data=data, options=options, weights=str(tmp_path / weights) if weights else "")
+    found = loupe("run", recipe, store=tmp_path / "store")
+    assert found.returncode == 1
+    assert "Traceback" not in found.stdout + found.stderr
+    for word in words:
+        assert word in found.stdout
+    assert runs.run_ids(connect(str(tmp_path / "store"))) == []
+
+
+def test_verify_names_damage_and_repair_mends_it(copy: tuple[Path, str]) -> None:
+    store, run_id = copy
+    artifact = runs.open_run(connect(str(store)), run_id).of_kind("saliency")[0]
+    shard = store / artifact.key("maps", 1)
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    found = loupe("verify", run_id, store=store)
+    assert found.returncode == 1
+    assert artifact.key("maps", 1) in found.stdout
+    assert "--repair" in found.stdout
+    assert loupe("verify", run_id, "--repair", store=store).returncode == 0
+    assert shard.read_bytes() == whole
+
+
+def test_delete_asks_and_keeps_images_another_run_shows(copy: tuple[Path, str]) -> None:
+    store, run_id = copy
+    found = subprocess.run(
+        [*COMMAND, "delete", run_id, "--store", str(store)], input="n\n", capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1
+    assert runs.run_ids(connect(str(store))) == [run_id]
+    twin = json.loads((store / f"runs/{run_id}/zarr.json").read_text())
+    twin["attributes"]["uuid"] = "other"
+    (store / "runs/twin").mkdir()
+    (store / "runs/twin/zarr.json").write_text(json.dumps(twin))
+    assert loupe("delete", run_id, "--yes", store=store).returncode == 0
+    assert len(list((store / "datasets").iterdir())) == 1
+    assert loupe("delete", "twin", "--yes", store=store).returncode == 0
+    assert not (store / "datasets").exists() or not list((store / "datasets").iterdir())
+
+
+def test_a_store_of_a_newer_schema_is_refused_and_unharmed(copy: tuple[Path, str]) -> None:
+    store, run_id = copy
+    path = store / f"runs/{run_id}/zarr.json"
+    text = path.read_text().replace('"schema": 1', '"schema": 99')
+    path.write_text(text)
+    found = loupe("show", run_id, store=store)
+    assert found.returncode == 1
+    assert "newer Loupe" in found.stdout
+    assert "newer Loupe" in loupe("ls", store=store).stdout
+    assert path.read_text() == text
+
+
+def test_no_space_left_says_so_and_what_was_finished_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fills in the middle of epoch 1: the run says why, epoch 0 can be read, and it goes on when there is room."""
+    from store.errors import NoSpace
+    from store.objects import Objects
+
+    objects, recipe, create = (
+        connect(str(tmp_path / "store")),
+        tiny.recipe(tmp_path, training__epochs=1),
+        Objects.create,
+    )
+
+    def full(self: Objects, path: str, data: bytes) -> bool:
+        if "/weights/float32/c/1" in path:
+            raise NoSpace("No space is left at here.")
+        return create(self, path, data)
+
+    monkeypatch.setattr(Objects, "create", full)
+    with pytest.raises(NoSpace):
+        make(objects, recipe)
+    run = runs.all_runs(objects)[0][0]
+    assert run.status().state == "failed"
+    assert "No space" in run.status().reason
+    assert np.isfinite(run.of_kind("evaluation")[0].read("logits", 0)).all()
+    monkeypatch.setattr(Objects, "create", create)
+    assert make(objects, recipe).verify() == []
+
+
+def test_unknown_runs_and_hostile_ids_are_refused(tmp_path: Path) -> None:
+    for word in ("nothing", "../../etc", "a/b"):
+        found = loupe("show", word, store=tmp_path)
+        assert found.returncode == 1
+        assert "Traceback" not in found.stderr

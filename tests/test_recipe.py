@@ -1,0 +1,72 @@
+"""Recipes: every wrong field is named with its value and what is allowed, and the run's id follows what determines its weights."""
+
+from pathlib import Path
+
+import pytest
+
+from precompute import recipe as recipes
+from store.errors import BadInput, Missing
+from tests import tiny
+
+PRINTS = {"data": "d", "weights": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"training__optimizer": "sgdx"}, ["training.optimizer", "'sgd', 'adam', 'adamw' or 'rmsprop'", "'sgdx'"]),
+        ({"training__learning_rat": 1}, ["training.learning_rat is not a field", "learning_rate"]),
+        ({"training__epochs": -3}, ["training.epochs", "greater than or equal to 1", "-3"]),
+        ({"training__augmentation": {"shift": 2}}, ["training.augmentation.shift", "0.5", "2"]),
+        ({"data__set": "mnist9"}, ["'mnist9'", "mnist5000", "cub"]),
+        ({"data__options": {"paht": "x"}}, ["data.options.path is missing", "data.options.paht is not a field"]),
+        ({"model__network": "vgg99"}, ["'vgg99'", "vgg16-small"]),
+        ({"model__options": {"width": "wide"}}, ["model.options.width", "'wide'"]),
+        ({"artifacts__saliency__techniques": ["grad-kam"]}, ["'grad-kam'", "grad-cam++"]),
+        (
+            {"artifacts__saliency__options": {"smooth-grad-cam++": {"draws": 0}}},
+            ["draws", "greater than or equal to 1"],
+        ),
+        ({"evaluation__images": 0}, ["evaluation.images", '"all"', "0"]),
+        ({"name": "Über Run"}, ["name", "Über Run"]),
+        ({"artefacts": {}}, ["artefacts is not a field", "artifacts"]),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value_and_what_is_allowed(
+    change: dict, words: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        tiny.recipe(tmp_path, **change)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_and_broken_toml_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match=r"recipes/"):
+        recipes.read(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(BadInput, match="not valid TOML"):
+        recipes.read(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_that_comes_with_loupe_is_valid(path: Path) -> None:
+    assert recipes.read(path).name
+
+
+def test_the_id_changes_with_what_determines_the_weights_and_with_nothing_else(tmp_path: Path) -> None:
+    first = tiny.recipe(tmp_path).run_id(PRINTS, "float32")
+    assert first == tiny.recipe(tmp_path).run_id(PRINTS, "float32")
+    for same in ({"artifacts__saliency__techniques": ["cam"]}, {"evaluation__images": 2}, {"note": "why"}):
+        assert tiny.recipe(tmp_path, **same).run_id(PRINTS, "float32") == first
+    for other in ({"training__seed": 1}, {"training__augmentation": {"flip": True}}, {"model__options": {"width": 8}}):
+        assert tiny.recipe(tmp_path, **other).run_id(PRINTS, "float32") != first
+    assert tiny.recipe(tmp_path).run_id(PRINTS | {"data": "other"}, "float32") != first
+    assert tiny.recipe(tmp_path).run_id(PRINTS, "bfloat16") != first
+
+
+@pytest.mark.parametrize(
+    ("epochs", "keep", "kept"), [(3, 1, (0, 1, 2, 3)), (7, 3, (0, 3, 6, 7)), (2, 5, (0, 2)), (1, 1, (0, 1))]
+)
+def test_epoch_zero_and_the_last_are_always_kept(epochs: int, keep: int, kept: tuple[int, ...], tmp_path: Path) -> None:
+    assert tiny.recipe(tmp_path, training__epochs=epochs, evaluation__keep=keep).kept_epochs() == kept

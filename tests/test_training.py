@@ -1,0 +1,201 @@
+"""Training: the same bits every time, also after a kill; what is stored for an epoch is what its weights give."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from precompute import train
+from precompute.bench import classifier, open_bench, to_float
+from precompute.making import make
+from precompute.recipe import Recipe
+from store import runs
+from store.errors import Busy
+from store.objects import connect
+from store.runs import Run
+from tests import tiny
+
+
+def weights(run: Run) -> dict[int, dict[str, np.ndarray]]:
+    artifact = run.artifact("weights")
+    return {epoch: runs.tensors(artifact, epoch) for epoch in artifact.marked()}
+
+
+def same_weights(first: Run, second: Run) -> bool:
+    one, two = weights(first), weights(second)
+    return one.keys() == two.keys() and all(
+        np.array_equal(one[epoch][name], two[epoch][name]) for epoch in one for name in one[epoch]
+    )
+
+
+def made(folder: Path, recipe: Recipe) -> Run:
+    return make(connect(str(folder)), recipe)
+
+
+def test_the_same_recipe_gives_the_same_bits(tmp_path: Path) -> None:
+    recipe = tiny.recipe(tmp_path, training__augmentation={"shift": 0.1, "flip": True, "rotate": 10, "brightness": 0.2})
+    assert same_weights(made(tmp_path / "a", recipe), made(tmp_path / "b", recipe))
+
+
+def test_another_seed_gives_other_weights_from_the_start(tmp_path: Path) -> None:
+    one, two = (
+        made(tmp_path / "a", tiny.recipe(tmp_path)),
+        made(tmp_path / "a", tiny.recipe(tmp_path, training__seed=1)),
+    )
+    assert not np.array_equal(weights(one)[0]["features.0.weight"], weights(two)[0]["features.0.weight"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "one-cycle"])
+def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: str, tmp_path: Path) -> None:
+    """A bare loop with torch's own optimizer and schedule, on the same order of images, ends at the same weights."""
+    recipe = tiny.recipe(
+        tmp_path,
+        training__optimizer=optimizer,
+        training__schedule=schedule,
+        training__step_epochs=1,
+        training__weight_decay=0.01,
+        training__learning_rate=0.01,
+        training__label_smoothing=0.1,
+    )
+    run = made(tmp_path / "store", recipe)
+    network, history = classifier(run, 0).requires_grad_(True).train(), run.artifact("training")
+    o = recipe.training
+    rule = {
+        "sgd": lambda p: torch.optim.SGD(p, o.learning_rate, momentum=0.9, nesterov=True, weight_decay=0.01),
+        "adam": lambda p: torch.optim.Adam(p, o.learning_rate, weight_decay=0.01),
+        "adamw": lambda p: torch.optim.AdamW(p, o.learning_rate, weight_decay=0.01),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, o.learning_rate, momentum=0.9, weight_decay=0.01),
+    }[optimizer](network.parameters())
+    steps = 6
+    rates = {
+        "constant": torch.optim.lr_scheduler.LambdaLR(rule, lambda step: 1.0),
+        "cosine": torch.optim.lr_scheduler.CosineAnnealingLR(rule, steps),
+        "step": torch.optim.lr_scheduler.StepLR(rule, 3),
+    }
+    rate = (
+        rates[schedule]
+        if schedule in rates
+        else torch.optim.lr_scheduler.OneCycleLR(rule, o.learning_rate, total_steps=steps + 1)
+    )
+    with np.load(tmp_path / "squares.npz") as arrays:
+        images, labels = (
+            to_float(arrays["train_x"][..., None], torch.device("cpu")),
+            torch.from_numpy(arrays["train_y"]),
+        )
+    for epoch in (1, 2):
+        losses = []
+        for numbers in torch.randperm(48, generator=torch.Generator().manual_seed(epoch)).split(16):
+            loss = F.cross_entropy(network(images[numbers]), labels[numbers], label_smoothing=0.1)
+            rule.zero_grad()
+            loss.backward()
+            rule.step()
+            rate.step()
+            losses.append(loss.item())
+        assert history.read("measures", epoch)[0] == pytest.approx(np.mean(losses), rel=1e-4)
+        stored = runs.tensors(run.artifact("weights"), epoch)
+        for name, tensor in network.network.state_dict().items():
+            np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_stored_logits_are_those_of_the_stored_weights_and_looking_changes_nothing(tmp_path: Path) -> None:
+    run = made(tmp_path / "store", tiny.recipe(tmp_path))
+    evaluation, images = (
+        run.of_kind("evaluation")[0],
+        runs.dataset(run.objects, run.attributes["dataset"]).read_blocks("pixels"),
+    )
+    for epoch in (0, 1, 2):
+        network = classifier(run, epoch)
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        with torch.no_grad():
+            logits = network(to_float(images, torch.device("cpu")))
+        np.testing.assert_allclose(logits.numpy(), evaluation.read("logits", epoch), atol=1e-5)
+        assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    counted = runs.tensors(run.artifact("weights"), 2)
+    assert all(value == 6 for name, value in counted.items() if name.endswith("num_batches_tracked"))
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_its_reason_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    recipe = tiny.recipe(tmp_path, training__learning_rate=10.0, training__epochs=30, training__optimizer="sgd")
+    huge = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 1e30})})
+    objects = connect(str(tmp_path / "store"))
+    with pytest.raises(train.Diverged, match="not a number any more in epoch 1, at a learning rate of 1e"):
+        make(objects, huge)
+    run = runs.open_run(objects, runs.run_ids(objects)[0])
+    assert run.status().state == "failed"
+    assert "smaller learning rate" in run.status().reason
+    assert run.of_kind("evaluation")[0].marked() == (0,)
+    assert run.of_kind("saliency")[0].read("scale", 0).shape == (2, 18)
+
+
+def test_a_run_trained_elsewhere_to_other_weights_is_not_mixed_with(tmp_path: Path) -> None:
+    """Two processes on one recipe whose bits differ: the second stops at the first epoch the other has finished."""
+    objects, recipe = connect(str(tmp_path / "store")), tiny.recipe(tmp_path)
+    bench = open_bench(objects, recipe)
+    stored, history = train.allocate(bench)
+    other = train.start(bench)
+    with torch.no_grad():
+        next(other.network.parameters()).add_(1)
+    train.commit(bench, other, stored, history)
+    objects.delete(f"{bench.run.path}/resume")  # nothing to go on from: this process begins at its own start
+    with pytest.raises(Busy, match="by another process"):
+        list(train.train(open_bench(objects, recipe)))
+    assert runs.open_run(objects, bench.run.id).artifact("weights").marked() == (0,)
+
+
+RUNNER = """
+import sys
+from precompute.making import make
+from precompute.recipe import read
+from store.objects import connect
+make(connect(sys.argv[1]), read(sys.argv[2]))
+"""
+
+
+def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    tiny.write_images(tmp_path, train=480)
+    path = Path(tmp_path / "tiny.toml")
+    path.write_text(TOML.format(path=tmp_path / "squares.npz"))
+    command = [sys.executable, "-c", RUNNER, str(tmp_path / "killed"), str(path)]
+    moments = Random(7)
+    for _ in range(3):
+        process = subprocess.Popen(command)
+        begin = time.monotonic()
+        while time.monotonic() - begin < 60 and not (tmp_path / "killed/runs").exists():
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0.05, 1.5))
+        process.kill()
+        process.wait()
+        for run_id in runs.run_ids(connect(str(tmp_path / "killed"))):
+            run = runs.open_run(connect(str(tmp_path / "killed")), run_id)
+            assert not [problem for problem in run.verify() if "promised, but not finished" not in problem]
+    subprocess.run(command, check=True)
+    subprocess.run([*command[:3], str(tmp_path / "whole"), str(path)], check=True)
+    killed, whole = (runs.all_runs(connect(str(tmp_path / name)))[0][0] for name in ("killed", "whole"))
+    assert killed.verify() == []
+    assert same_weights(killed, whole)
+
+
+TOML = """
+name = "tiny"
+[data]
+set = "npz"
+options = {{ path = "{path}" }}
+[model]
+network = "gap"
+options = {{ width = 4 }}
+[training]
+epochs = 6
+batch_size = 16
+precision = "float32"
+augmentation = {{ shift = 0.1 }}
+[artifacts.saliency]
+techniques = ["grad-cam", "smooth-grad-cam++"]
+precision = "float32"
+"""

@@ -1,8 +1,8 @@
-"""The CAM family in images per second, against the bare forward pass of the same model, batch and precision, and against
+"""The CAM family in images per second, beside the bare forward pass of the same model, batch and precision, and beside
 torchcam 0.5.0 and grad-cam (pytorch-grad-cam) 1.5.7, used as their documentation shows, on whole batches.
 
-Contenders take turns within one run; a figure is the median over rounds of processor time. The last line printed is one
-JSON object, ratio name -> number.
+Run it from the root with `python -m benchmarks.saliency`. Contenders take turns within one run; a figure is the median
+over rounds of processor time. The last line printed is one JSON object, ratio name -> number.
 """
 
 import argparse
@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, epilog=f"The peers come with: {INSTALL}")
     parser.add_argument("--quick", action="store_true", help="smaller batches and fewer rounds")
     parser.add_argument("--case", choices=CASES, help="only this one")
-    parser.add_argument("--precision", choices=("auto", *PRECISIONS), default="auto", help="of the forward pass and Loupe")
+    parser.add_argument("--precision", choices=("auto", *PRECISIONS), default="auto", help="of forward pass and Loupe")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -96,7 +96,7 @@ DATASETS: dict[str, Entry] = {
 
 
 class GapOptions(Options):
-    width: int = Field(32, ge=4, le=512, description="channels of the first block; later blocks double them")
+    width: int = Field(16, ge=4, le=512, description="channels of the first block; later blocks double them")
 
 
 MODELS: dict[str, Entry] = {

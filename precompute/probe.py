@@ -5,10 +5,12 @@ when stdin closes, that is with its web process. Requests and answers are descri
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
@@ -124,13 +126,15 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the web process; with it the pipe closes
     import torch
 
     from precompute import bench, saliency  # noqa: F401  now, so that the first visitor does not wait for it
 
     torch.set_num_threads(max(1, min(4, torch.get_num_threads())))
-    frames.write(answers, {"ready": True}, {})
-    serve(sys.stdin.buffer, answers)
+    with suppress(BrokenPipeError):
+        frames.write(answers, {"ready": True}, {})
+        serve(sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def other_head(model: nn.Module, layer: Layer, images: Tensor) -> str | None:
     """Reason against a head at which CAM is not defined, found by running the network on random images."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(2, *images.shape[1:], generator=generator).to(device_of(model))
-    seen = Pass(model, noise, torch.arange(2, device=noise.device)[:, None], layer.name)
+    seen = Pass(model, noise, torch.zeros(2, 1, dtype=torch.int64, device=noise.device), layer.name)
     if reason := no_pooled_head(seen):
         return reason
     # Logits of a fresh network may be little more than the bias, but of a mean every position has the same share.

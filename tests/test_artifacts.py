@@ -21,7 +21,8 @@ from tests import tiny
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     folder = tmp_path_factory.mktemp("world")
-    asked = tiny.recipe(folder, artifacts__saliency__techniques=["cam", "grad-cam", "grad-cam++", "smooth-grad-cam++"])
+    every = ["cam", "grad-cam", "grad-cam++", "smooth-grad-cam++"]
+    asked = tiny.recipe(folder, artifacts__saliency__techniques=every, artifacts__saliency__layers=["features.13"])
     return folder, make(connect(str(folder / "store")), asked)
 
 

@@ -81,7 +81,7 @@ def test_a_recipe_is_run_and_its_result_named(tmp_path: Path) -> None:
         ("npz", '{ path = "nowhere.npz" }', "", ["nowhere.npz"]),
         ("folder", '{ root = "nowhere" }', "", ["nowhere"]),
         ("cub", '{ root = "." }', "", ["images.txt"]),
-        ("npz", '{ path = "squares.npz" }', "weights.pt", ["does not fit", "features.0.weight"]),
+        ("npz", '{ path = "squares.npz" }', "weights.pt", ["features.0.weight", "something.else", "Name the network"]),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_no_run(

@@ -1,5 +1,6 @@
 """Recipes: every wrong field is named with its value and what is allowed, and the run's id follows what determines its weights."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ def test_the_id_changes_with_what_determines_the_weights_and_with_nothing_else(t
         assert tiny.recipe(tmp_path, **other).run_id(PRINTS, "float32") != first
     assert tiny.recipe(tmp_path).run_id(PRINTS | {"data": "other"}, "float32") != first
     assert tiny.recipe(tmp_path).run_id(PRINTS, "bfloat16") != first
+
+
+def test_a_recipe_read_back_from_the_store_is_the_same_run(tmp_path: Path) -> None:
+    first = tiny.recipe(tmp_path)
+    stored = json.loads(json.dumps(first.model_dump(mode="json")))
+    assert recipes.parse(stored).run_id(PRINTS, "float32") == first.run_id(PRINTS, "float32")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""Starts the app and beside it the making of a run, stops both together: `python -m app.launch --run recipes/demo.toml`.
+
+Standard library only, so that the address is on the screen before anything heavy is imported.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST_PORT = 8501  # Streamlit's usual one
+PORTS = 100
+START_SECONDS = 90.0  # for the app to answer, on a busy machine
+STOP_SECONDS = 15.0  # for a child to end by itself before it is killed
+POLL_SECONDS = 0.2
+
+
+class Stopped(Exception):
+    """Somebody asked us to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until it is stopped; returns the exit status."""
+    options = parsed(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, stop)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        return launch(options, children)
+    except Stopped:
+        print("\nStopping. What was finished is kept; the same command goes on from there.", flush=True)
+        return 130 if options.until_finished else 0
+    finally:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave a child behind
+        end(children)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
+    parser.add_argument("--run", metavar="RECIPE", help="recipe to make while the app is open")
+    parser.add_argument("--port", type=int, help=f"port of the app; else {FIRST_PORT} or the next free one")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--until-finished", action="store_true", help="end when the recipe is finished, with its exit status"
+    )
+    options = parser.parse_args(arguments)
+    if options.run and not (ROOT / options.run).is_file():
+        parser.error(f"there is no recipe '{options.run}'; those that come with Loupe are in recipes/")
+    if options.until_finished and not options.run:
+        parser.error("--until-finished needs --run")
+    return options
+
+
+def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]]) -> int:
+    port = options.port or free_port()
+    address = f"http://localhost:{port}"
+    server = ("-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--logger.level", "warning")
+    app = start(children, *server, quiet=True)
+    maker = start(children, "-m", "precompute", "run", options.run) if options.run else None
+    wait_until_ready(app, port)
+    print(f"\nLoupe is open at {address}   (Ctrl-C stops it)\n", flush=True)
+    if not options.no_browser and has_display():
+        webbrowser.open(address)
+    if maker:
+        status = wait(maker, app)
+        if options.until_finished:
+            return status
+        outcome = "The run is finished" if status == 0 else "The run ended with the error above"
+        print(f"\n{outcome}. Loupe stays open at {address}   (Ctrl-C stops it)", flush=True)
+    return wait(app, app)
+
+
+def start(children: list[subprocess.Popen[bytes]], *arguments: str, quiet: bool = False) -> subprocess.Popen[bytes]:
+    """A child in a process group of its own: Ctrl-C reaches us alone, and all that it started ends with it."""
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}
+    out = subprocess.DEVNULL if quiet else None
+    child = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, process_group=0
+    )
+    children.append(child)
+    return child
+
+
+def free_port() -> int:
+    """The usual port, or the next that nobody listens on."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise SystemExit(f"All ports from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are taken. Name a free one: --port 9000")
+
+
+def wait_until_ready(app: subprocess.Popen[bytes], port: int) -> None:
+    """Returns when the app answers; exits with a sentence where it ends instead."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            raise SystemExit(f"The app could not start (exit status {app.returncode}; its message is above).")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(POLL_SECONDS)
+    raise SystemExit(
+        f"The app did not answer on port {port} within {START_SECONDS:.0f} s. Is the machine very busy? Try again."
+    )
+
+
+def wait(child: subprocess.Popen[bytes], app: subprocess.Popen[bytes]) -> int:
+    """The child's exit status; exits with a sentence if the app ends before it."""
+    while child.poll() is None:
+        if app.poll() is not None:
+            break
+        time.sleep(POLL_SECONDS)
+    if app.poll() is not None:
+        raise SystemExit(
+            f"The app ended by itself (exit status {app.returncode}). What was finished is kept; start it again."
+        )
+    return child.returncode
+
+
+def has_display() -> bool:
+    """Whether a browser window could be seen."""
+    if os.environ.get("CI") or os.environ.get("SSH_CONNECTION"):
+        return False
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def stop(number: int, frame: object) -> None:
+    raise Stopped
+
+
+def end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Asks every child and all it started to end, as Ctrl-C does, waits, and kills what is left."""
+    running = [child for child in children if child.poll() is None]
+    each(running, lambda child: os.killpg(child.pid, signal.SIGINT))
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(child.poll() is None for child in running):
+        time.sleep(POLL_SECONDS / 4)
+    each(children, lambda child: os.killpg(child.pid, signal.SIGKILL))
+    for child in running:
+        child.wait()
+
+
+def each(children: Sequence[subprocess.Popen[bytes]], act: Callable[[subprocess.Popen[bytes]], None]) -> None:
+    for child in children:
+        with suppress(ProcessLookupError, PermissionError):  # the whole group has ended already
+            act(child)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""The web process's side of the probe: one child that owns torch, asked epoch by epoch, fairly among visitors.
+
+Whatever happens to the child (killed, stuck, out of memory) becomes an error message for the one who asked; the next
+request starts another child.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from precompute import frames
+from precompute.frames import Message
+from store.errors import LoupeError
+
+COMMAND = (sys.executable, "-m", "precompute.probe")
+START_SECONDS = 120.0  # importing torch on a busy machine
+LIMIT_SECONDS = 30.0  # one epoch of one image; a large network read from a slow store takes some
+FORGOTTEN_SECONDS = 10.0  # a visitor who has not looked for so long is gone, and so are his requests
+KEPT_BYTES = 64 * 1024**2  # answers kept
+NO_TORCH = (
+    "This host only shows stored maps: PyTorch is not installed here, so no network can be run. "
+    "Where it is (pip install -r requirements.txt), this is computed at once."
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one network makes of one image: `pixels` are uint8 of `shape` (H, W, C); `techniques` name and options as JSON."""
+
+    store: str
+    run: str
+    uuid: str
+    epoch: int
+    pixels: bytes = field(repr=False)
+    shape: tuple[int, int, int]
+    classes: tuple[int, ...]  # -1: the class predicted at the epoch
+    techniques: tuple[tuple[str, str], ...]
+    layer: str
+    precision: str = "float32"
+    seed: int = 0
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        names = ("store", "run", "uuid", "epoch", "classes", "layer", "precision", "seed")
+        return {name: getattr(self, name) for name in names} | {
+            "techniques": {name: json.loads(text) for name, text in self.techniques}
+        }
+
+    @property
+    def image(self) -> np.ndarray:
+        return np.frombuffer(self.pixels, np.uint8).reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Logits (K,), the explained classes (E,), and by technique raw maps (E, h, w) float32."""
+
+    logits: np.ndarray
+    classes: tuple[int, ...]
+    maps: Mapping[str, np.ndarray]
+
+    @property
+    def size(self) -> int:
+        return self.logits.nbytes + sum(item.nbytes for item in self.maps.values())
+
+
+class Child:
+    """One process and its pipes. Not for two threads at once."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        root = str(Path(__file__).resolve().parents[1])
+        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": paths}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        if self.process.stdin is None or self.process.stdout is None:
+            raise OSError("no pipes")
+        self.questions, self.output = self.process.stdin, self.process.stdout
+        self.answers: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self.asked = 0
+        threading.Thread(target=self.listen, daemon=True, name="probe-pipe").start()
+        self.receive(START_SECONDS)
+
+    def listen(self) -> None:
+        """Reads answers until the child is gone; None marks the end."""
+        with suppress(LoupeError, OSError, ValueError), self.output:
+            while (message := frames.read(self.output)) is not None:
+                self.answers.put(message)
+        self.answers.put(None)
+
+    def receive(self, seconds: float) -> Message:
+        try:
+            message = self.answers.get(timeout=seconds)
+        except queue.Empty:
+            self.kill()
+            raise LoupeError(f"The network gave no answer within {seconds:g} s and was stopped. Try again.") from None
+        if message is None:
+            ending = self.ending()
+            raise LoupeError(f"The process that runs the network ended ({ending}). Try again: a new one is started.")
+        return message
+
+    def ask(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], seconds: float) -> Message:
+        self.asked += 1
+        with suppress(OSError):  # where it is gone, `receive` knows how it ended
+            frames.write(self.questions, {**header, "id": self.asked}, arrays)
+        answer, found = self.receive(seconds)
+        if answer["id"] != self.asked:
+            self.kill()
+            raise LoupeError("The process that runs the network answered another question and was stopped. Try again.")
+        return answer, found
+
+    def ending(self) -> str:
+        """How it ended; one that closed its pipe but lives on, or sends noise, is killed."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(2)
+        self.kill()
+        code = self.process.returncode
+        return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        with suppress(OSError):  # what it never read cannot be flushed
+            self.questions.close()
+
+
+@dataclass
+class Job:
+    """What one visitor still waits for."""
+
+    requests: deque[Request]
+    touched: float
+
+
+class Probe:
+    """Answers to requests, kept once known. Any thread may ask; one thread talks to the child, visitors taking turns."""
+
+    def __init__(self, command: Sequence[str] = COMMAND, limit: float = LIMIT_SECONDS) -> None:
+        self.command, self.limit = command, limit
+        self.changed = threading.Condition()
+        self.answers: OrderedDict[Request, Answer | LoupeError] = OrderedDict()
+        self.bytes = 0
+        self.jobs: OrderedDict[str, Job] = OrderedDict()
+        self.child: Child | None = None
+        self.worker: threading.Thread | None = None
+        self.warming = False
+
+    def progress(self, visitor: str, requests: Sequence[Request]) -> dict[Request, Answer | LoupeError]:
+        """The answers that are there; the others are computed, in order, while the visitor keeps asking.
+
+        `visitor` names who waits for what: new requests of the same name replace those that still wait.
+        """
+        with self.changed:
+            known = {request: self.answers[request] for request in requests if request in self.answers}
+            for request in known:
+                self.answers.move_to_end(request)
+            waiting = deque(request for request in requests if request not in known)
+            if waiting:
+                self.jobs[visitor] = Job(waiting, time.monotonic())
+                self.start()
+            else:
+                self.jobs.pop(visitor, None)
+        return known
+
+    def ask(self, request: Request, visitor: str = "") -> Answer:
+        """The answer to one request, waited for; raises LoupeError."""
+        with self.changed:
+            while request not in (known := self.progress(visitor or str(threading.get_ident()), [request])):
+                self.changed.wait(1)
+        answer = known[request]
+        if isinstance(answer, LoupeError):
+            self.forget([request])
+            raise answer
+        return answer
+
+    def forget(self, requests: Sequence[Request]) -> None:
+        """Lets go of errors, so that these requests are tried again."""
+        with self.changed:
+            for request in requests:
+                if isinstance(self.answers.get(request), LoupeError):
+                    del self.answers[request]
+
+    def warm(self) -> None:
+        """Starts the child, without waiting for it."""
+        with self.changed:
+            self.warming = True
+            self.start()
+
+    def start(self) -> None:
+        if self.worker is None or not self.worker.is_alive():
+            self.worker = threading.Thread(target=self.work, daemon=True, name="probe")
+            self.worker.start()
+        self.changed.notify_all()
+
+    def work(self) -> None:
+        """Answers one request after the other, for ever."""
+        while True:
+            with self.changed:
+                while not (self.warming or self.jobs):
+                    self.changed.wait()
+                request, self.warming = self.next(), False
+            answer = self.answer(request)
+            with self.changed:
+                if request and answer:
+                    self.keep(request, answer)
+                self.changed.notify_all()
+
+    def next(self) -> Request | None:
+        """The next request of the visitor whose turn it is."""
+        while self.jobs:
+            visitor, job = self.jobs.popitem(last=False)
+            while job.requests and job.requests[0] in self.answers:
+                job.requests.popleft()
+            if job.requests and time.monotonic() - job.touched < FORGOTTEN_SECONDS:
+                self.jobs[visitor] = job
+                return job.requests.popleft()
+        return None
+
+    def answer(self, request: Request | None) -> Answer | LoupeError | None:
+        """Asks the child, starting one where there is none; None asks for nothing but that."""
+        try:
+            if self.child is None or not self.child.alive:
+                if not find_spec("torch"):
+                    return LoupeError(NO_TORCH)
+                if self.child:
+                    self.child.kill()  # it is dead; this closes its pipes
+                self.child = Child(self.command)
+            if request is None:
+                return None
+            header, arrays = self.child.ask(request.header, {"image": request.image}, self.limit)
+        except LoupeError as error:
+            return error
+        except OSError as error:
+            return LoupeError(f"The process that runs networks could not be started: {error}.")
+        if "error" in header:
+            return LoupeError(header["error"])
+        maps = {name.removeprefix("map/"): value for name, value in arrays.items() if name.startswith("map/")}
+        return Answer(arrays["logits"], tuple(header["classes"]), maps)
+
+    def keep(self, request: Request, answer: Answer | LoupeError) -> None:
+        self.answers[request] = answer
+        self.bytes = sum(item.size + len(key.pixels) for key, item in self.answers.items() if isinstance(item, Answer))
+        while self.bytes > KEPT_BYTES and len(self.answers) > 1:
+            oldest, item = self.answers.popitem(last=False)
+            self.bytes -= item.size + len(oldest.pixels) if isinstance(item, Answer) else 0
+
+
+@st.cache_resource(show_spinner=False)
+def shared() -> Probe:
+    """The web process's one probe."""
+    return Probe()

@@ -1,0 +1,247 @@
+"""Cached reads of the store, shared by all pages and sessions. What a shard holds never changes, so nothing here expires
+but listings of what is still being computed. Arrays are handed out read-only and must not be written to."""
+
+import io
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from precompute import cases
+from store import runs
+from store.objects import DEFAULT_ADDRESS, Objects, connect
+from store.runs import Run, Status
+from store.schema import TRAINING_MEASURES
+from store.shards import Artifact
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+LISTING_SECONDS = 2  # how long a new run or artifact may stay unseen
+MARKS_SECONDS = 1  # how long a newly finished epoch may stay unseen
+SILENT_SECONDS = 120  # a writer that says nothing for so long is not there any more
+
+
+def same_run(run: Run) -> tuple[str, str, str]:
+    return run.objects.address, run.id, run.uuid
+
+
+def same_artifact(artifact: Artifact) -> tuple[str, str, float]:
+    return artifact.objects.address, artifact.path, artifact.attributes.get("created", 0)
+
+
+HASHES: dict[Any, Any] = {Run: same_run, Artifact: same_artifact, Objects: lambda objects: objects.address}
+
+
+def remembered(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Keeps the last results of a function of runs, artifacts and hashable values, for all sessions; errors are not kept.
+
+    Streamlit's own caches hash every argument anew: 0.3 ms a call, a third of a page that asks them thirty times.
+    """
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        kept: OrderedDict[tuple[Any, ...], Result] = OrderedDict()
+        lock = Lock()
+
+        @wraps(function)
+        def recall(*args: Arguments.args, **named: Arguments.kwargs) -> Result:
+            key = tuple(
+                HASHES[type(value)](value) if type(value) in HASHES else value for value in (*args, *named.items())
+            )
+            with lock:
+                if key in kept:
+                    kept.move_to_end(key)
+                    return kept[key]
+            value = function(*args, **named)
+            with lock:
+                kept[key] = value
+                while len(kept) > entries:
+                    kept.popitem(last=False)
+            return value
+
+        return recall
+
+    return decorate
+
+
+# Runs and what they hold
+
+
+def store() -> Objects:
+    """The store the environment names."""
+    return connected(os.environ.get("LOUPE_STORE") or DEFAULT_ADDRESS)
+
+
+@st.cache_resource(show_spinner=False)
+def connected(address: str) -> Objects:
+    return connect(address)
+
+
+def all_runs() -> tuple[tuple[Run, ...], tuple[str, ...]]:
+    """Every run that can be opened, latest first, and a sentence about each that cannot."""
+    return listed(store())
+
+
+@st.cache_resource(ttl=LISTING_SECONDS, show_spinner=False, hash_funcs=HASHES)
+def listed(objects: Objects) -> tuple[tuple[Run, ...], tuple[str, ...]]:
+    found, problems = runs.all_runs(objects)
+    return tuple(shared(run) for run in found), tuple(problems)
+
+
+@remembered(200)
+def shared(run: Run) -> Run:
+    """One object for every session, because marks and arrays found once are kept in it."""
+    return run
+
+
+@st.cache_resource(ttl=LISTING_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+def artifacts(run: Run, kind: str) -> tuple[Artifact, ...]:
+    """The run's artifacts of one kind, latest first."""
+    return tuple(run.of_kind(kind))
+
+
+def artifact(run: Run, kind: str) -> Artifact | None:
+    """The run's latest artifact of one kind, None as long as there is none."""
+    return next(iter(artifacts(run, kind)), None)
+
+
+def evaluation(run: Run) -> Artifact | None:
+    """Where the logits and measures of the run's epochs are."""
+    return artifact(run, "evaluation")
+
+
+@remembered(50)
+def dataset(run: Run) -> Artifact:
+    """The evaluated images."""
+    return runs.dataset(run.objects, run.attributes["dataset"])
+
+
+def epochs(artifact: Artifact) -> tuple[int, ...]:
+    """The finished epochs, in order."""
+    return artifact.marked() if len(artifact.known) == len(artifact.promised) else marks(artifact)
+
+
+@st.cache_data(ttl=MARKS_SECONDS, max_entries=500, show_spinner=False, hash_funcs=HASHES)
+def marks(artifact: Artifact) -> tuple[int, ...]:
+    return artifact.marked()
+
+
+@st.cache_data(ttl=MARKS_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+def status(run: Run) -> Status:
+    """How the run is getting on; "stopped" where its writer has been silent for two minutes."""
+    said = run.status()
+    if said.state == "running" and time.time() - said.at > SILENT_SECONDS:
+        return replace(said, state="stopped", seconds_left=None)
+    return said
+
+
+def class_names(run: Run) -> tuple[str, ...]:
+    """Names of the classes, with their number where two are equal."""
+    names = run.classes
+    return names if len(set(names)) == len(names) else tuple(f"{name} ({index})" for index, name in enumerate(names))
+
+
+# Measures
+
+
+@remembered(300)
+def measured(artifact: Artifact, name: str, epochs: tuple[int, ...] | int) -> np.ndarray:
+    """Any array of an artifact at finished epochs, read-only."""
+    return frozen(artifact.read(name, epochs))
+
+
+@remembered(100)
+def labels(data: Artifact) -> np.ndarray:
+    """True class of each image, (image,)."""
+    return frozen(data.read_blocks("label"))
+
+
+@remembered(100)
+def logits(evaluation: Artifact, epoch: int) -> np.ndarray:
+    """(image, class), float32."""
+    return frozen(evaluation.read("logits", epoch))
+
+
+@remembered(100)
+def probabilities(evaluation: Artifact, epoch: int) -> np.ndarray:
+    """(image, class), float32."""
+    return frozen(cases.probabilities(logits(evaluation, epoch)).astype(np.float32))
+
+
+@remembered(300)
+def predicted(evaluation: Artifact, epoch: int) -> np.ndarray:
+    """Class each image was taken for, (image,)."""
+    return frozen(logits(evaluation, epoch).argmax(-1))
+
+
+@remembered(1000)
+def image_logits(evaluation: Artifact, epochs: tuple[int, ...], image: int) -> np.ndarray:
+    """Logits of one image over epochs, (epoch, class)."""
+    return frozen(np.stack([logits_of(evaluation, epoch, image) for epoch in epochs]))
+
+
+def logits_of(evaluation: Artifact, epoch: int, image: int) -> np.ndarray:
+    return evaluation.read("logits", epoch, image)
+
+
+@remembered(500)
+def recommended(evaluation: Artifact, data: Artifact, epoch: int, chosen: int) -> cases.Cases:
+    """The three recommended cases of a class at an epoch."""
+    return cases.recommended(logits(evaluation, epoch), labels(data), chosen)
+
+
+def training_measures(run: Run, epochs: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """What training said at these epochs, by measure; {} where the run has none. NaN at epoch 0."""
+    training = artifact(run, "training")
+    marked = set(training.marked()) if training else set()
+    if training is None or not set(epochs) <= marked:
+        return {}
+    values = measured(training, "measures", epochs)  # (epoch, measure)
+    return {name: values[:, index] for index, name in enumerate(TRAINING_MEASURES)}
+
+
+# Images
+
+
+def pixels(data: Artifact, images: tuple[int, ...]) -> np.ndarray:
+    """The images themselves, uint8 (n, y, x, channel)."""
+    return data.read_blocks("pixels", np.asarray(images, dtype=np.int64))
+
+
+@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=HASHES)
+def sheet(data: Artifact, images: tuple[int, ...], side: int = 96) -> tuple[bytes, int]:
+    """Images side by side in one PNG, and the side of each in pixels: small images keep theirs."""
+    if not images:
+        return b"", side
+    each = [shrunk(image, side) for image in pixels(data, images)]
+    return png(np.concatenate(each, axis=1)), each[0].shape[1]
+
+
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (y, x, channel) of at most `side` pixels a side; smaller ones stay as they are, for the browser to enlarge."""
+    if max(image.shape[:2]) <= side:
+        return image
+    small = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    values = np.asarray(small)
+    return values if values.ndim == 3 else values[..., None]
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 (y, x) or (y, x, channel) as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    values.setflags(write=False)
+    return values

@@ -1,0 +1,288 @@
+"""What is selected: run, epoch, class and images. The bar on top of every page shows it, the address holds it, and
+nothing else in the app asks for it again. `app.main` draws the bar; a page calls `current()`."""
+
+import time
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import news, reading
+from app.edge import plain
+from app.widgets.thumbnails import Thumbnail, thumbnails
+from store.runs import Run
+from store.shards import Artifact
+
+TRAY = 12  # images the tray holds; the one chosen longest ago leaves first
+THUMBNAIL = 96  # pixels of a thumbnail as sent; the gallery shares them
+SECONDS_A_STEP = 0.8  # of the play button
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What every page shows. Epochs are those finished when the bar was drawn, so that all parts of a page agree."""
+
+    run: Run
+    evaluation: Artifact
+    data: Artifact  # the evaluated images
+    epochs: tuple[int, ...]
+    epoch: int
+    chosen: int  # index of the class
+    images: tuple[int, ...]  # the tray, focus first
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return reading.class_names(self.run)
+
+    @property
+    def focus(self) -> int | None:
+        return self.images[0] if self.images else None
+
+
+def current() -> Selection:
+    """The selection the bar was drawn with."""
+    return st.session_state["selection"]
+
+
+# What widgets call back
+
+
+def choose_epoch(epoch: int) -> None:
+    st.session_state["epoch"] = epoch
+
+
+def choose_class(chosen: int) -> None:
+    st.session_state["class"] = chosen
+
+
+def focus(image: int) -> None:
+    """Puts an image in front of the tray."""
+    choose_images([image, *(other for other in tray() if other != image)])
+
+
+def drop(image: int) -> None:
+    choose_images([other for other in tray() if other != image])
+
+
+def choose_images(images: Sequence[int]) -> None:
+    """Replaces the tray, focus first."""
+    hold("images", ",".join(str(image) for image in list(dict.fromkeys(images))[:TRAY]))
+
+
+def tray() -> tuple[int, ...]:
+    """The images held, as far as they are numbers: anybody may write into an address."""
+    words = st.session_state.get("held.images", "")[:200].split(",")
+    return tuple(int(word) for word in words if word.isascii() and word.isdigit())
+
+
+def hold(name: str, word: str) -> None:
+    """Sets a word of the address that no widget holds; `held` writes it there."""
+    st.session_state[f"held.{name}"] = word
+
+
+def held(name: str) -> str:
+    """A word of the address that no widget holds. What a person changes there is taken; it outlives a visit to another page."""
+    said = st.query_params.get(name, "")
+    if said and said != st.session_state.get(f"said.{name}"):
+        hold(name, said)
+    word = st.session_state.get(f"held.{name}", "")
+    if word and word != said:
+        st.query_params[name] = word
+    elif not word:
+        st.query_params.pop(name, None)
+    st.session_state[f"said.{name}"] = word
+    return word
+
+
+def picked(chart: str) -> dict[str, Any]:
+    """The fields of the mark just clicked in a chart whose selection "pick" toggles, {} if there is none.
+
+    The browser says nothing when what is selected is clicked again; toggled, each click changes the list by one.
+    """
+    rows = [dict(row) for row in st.session_state[chart]["selection"].get("pick") or []]
+    before = st.session_state.get(f"before.{chart}", [])
+    st.session_state[f"before.{chart}"] = rows
+    changed = [row for row in rows if row not in before] or [row for row in before if row not in rows]
+    return changed[-1] if changed else {}
+
+
+# The bar
+
+
+def bar() -> Selection | None:
+    """Draws the bar and returns what it selects; None, having said why, where there is nothing to look at yet."""
+    found, problems = reading.all_runs()
+    for problem in problems:
+        st.warning(plain(problem), icon=":material/warning:")
+    if not found:
+        news.nothing_yet()
+        return None
+    top = st.container(key="bar", gap="small")
+    places = top.columns((5, 8, 4), vertical_alignment="bottom")
+    run = choose_run(places[0], found)
+    evaluation = reading.evaluation(run)
+    epochs = reading.epochs(evaluation) if evaluation else ()
+    if not evaluation or not epochs:
+        news.no_epoch_yet(run)
+        return None
+    epoch = epoch_slider(places[1], run, epochs)
+    chosen = class_box(places[2], run)
+    data = reading.dataset(run)
+    selected = Selection(run, evaluation, data, epochs, epoch, chosen, images_in_address(data))
+    st.session_state["selection"] = selected
+    show_tray(top, selected)
+    news.of_run(run, evaluation, epoch, choose_epoch)
+    return selected
+
+
+def choose_run(place: DeltaGenerator, found: Sequence[Run]) -> Run:
+    by_id = {run.id: run for run in found}
+    if st.query_params.get("run", found[0].id) not in by_id and "run" not in st.session_state:
+        st.info("The run that the address names is not in this store; this is the latest one.", icon=":material/info:")
+    first = pinned("run", found[0].id, by_id)
+    forget_unless("run", by_id)
+    place.selectbox(
+        "Run",
+        list(by_id),
+        index=list(by_id).index(first),
+        key="run",
+        on_change=keep_epoch,
+        bind="query-params",
+        persist_state="session",
+    )
+    return by_id[st.session_state["run"]]
+
+
+def keep_epoch() -> None:
+    """Assigning a bound widget's value writes it to the address, where the other run's latest epoch would be left out."""
+    if "epoch" in st.session_state:
+        choose_epoch(st.session_state["epoch"])
+
+
+def epoch_slider(place: DeltaGenerator, run: Run, epochs: tuple[int, ...]) -> int:
+    """The latest epoch at first; it stays where it is when a newer one is finished."""
+    first = pinned(f"epoch.{run.id}", epochs[-1], epochs)
+    held = st.session_state.get("epoch")
+    if held is not None and held not in epochs:
+        choose_epoch(min(epochs, key=lambda epoch: abs(epoch - held)))
+    row = place.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small")
+    if len(epochs) == 1:  # a slider needs two ends
+        row.selectbox("Epoch", epochs, key="epoch", disabled=True, bind="query-params", persist_state="session")
+        return epochs[0]
+    playing = st.session_state.get("playing", False)
+    row.button(
+        "Pause" if playing else "Play",
+        icon=":material/pause:" if playing else ":material/play_arrow:",
+        key="play",
+        on_click=toggle,
+        args=(epochs,),
+        help="Shows one epoch after the other",
+    )
+    row.select_slider(
+        f"Epoch (0 to {run.epochs})",
+        epochs,
+        value=first,
+        key="epoch",
+        help=kept(run),
+        bind="query-params",
+        persist_state="session",
+    )
+    if playing:
+        with row:
+            step(epochs, time.monotonic())
+    return st.session_state["epoch"]
+
+
+def kept(run: Run) -> str:
+    every = len(run.attributes["kept"]) == run.epochs + 1
+    thinned = (
+        ""
+        if every
+        else f" The recipe keeps {len(run.attributes['kept'])} of {run.epochs + 1}: {', '.join(map(str, run.attributes['kept']))}."
+    )
+    return f"Everything on every page is computed with the weights after this epoch; 0 is the initial model.{thinned}"
+
+
+def toggle(epochs: tuple[int, ...]) -> None:
+    st.session_state["playing"] = not st.session_state.get("playing", False)
+    if st.session_state["playing"] and st.session_state["epoch"] == epochs[-1]:
+        choose_epoch(epochs[0])
+
+
+@st.fragment(run_every=SECONDS_A_STEP)
+def step(epochs: tuple[int, ...], drawn: float) -> None:
+    """Goes to the next epoch when the timer runs it again, not while the page is drawn."""
+    if time.monotonic() - drawn < SECONDS_A_STEP / 2:
+        return
+    later = [epoch for epoch in epochs if epoch > st.session_state["epoch"]]
+    if later:
+        choose_epoch(later[0])
+    st.session_state["playing"] = len(later) > 1
+    st.rerun()
+
+
+def class_box(place: DeltaGenerator, run: Run) -> int:
+    names = reading.class_names(run)
+    if st.session_state.setdefault("class.names", names) != names:
+        st.session_state["class.names"] = names
+        forget_unless("class", ())
+    forget_unless("class", range(len(names)))
+    return place.selectbox(
+        "Class",
+        range(len(names)),
+        format_func=names.__getitem__,
+        key="class",
+        bind="query-params",
+        persist_state="session",
+    )
+
+
+def pinned(name: str, value: Value, options: Container[Value]) -> Value:
+    """The default a widget had when this session first drew it: a default that moved would move what one looks at."""
+    held = st.session_state.get(f"first.{name}")
+    if held is None or held not in options:
+        st.session_state[f"first.{name}"] = held = value
+    return held
+
+
+def forget_unless(key: str, options: Container[object]) -> None:
+    if key in st.session_state and st.session_state[key] not in options:
+        del st.session_state[key]
+
+
+# The tray
+
+
+def images_in_address(data: Artifact) -> tuple[int, ...]:
+    """The tray, without what the data set does not have."""
+    if st.session_state.setdefault("images.of", data.path) != data.path:
+        choose_images(())  # numbers mean other images in another data set
+    st.session_state["images.of"] = data.path
+    said, count = held("images"), len(reading.labels(data))
+    choose_images([image for image in tray() if image < count])
+    if st.session_state["held.images"] != said:
+        held("images")
+    return tray()
+
+
+def show_tray(top: DeltaGenerator, selected: Selection) -> None:
+    if not selected.images:
+        return
+    labels = reading.labels(selected.data)
+    items = [
+        Thumbnail(image, "", f"image {image}, {selected.classes[labels[image]]}", image == selected.focus)
+        for image in selected.images
+    ]
+    with top:
+        thumbnails(
+            reading.sheet(selected.data, selected.images, THUMBNAIL),
+            items,
+            key="tray",
+            pixels=44,
+            on_pick=focus,
+            on_drop=drop,
+        )

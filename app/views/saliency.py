@@ -1,0 +1,166 @@
+"""Saliency: where the network looks for a class, technique by technique and epoch by epoch (SalienCNN's side-by-side view)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import cells, custom, progression, reading, selection, stored
+from app.edge import plain, plain_errors
+from app.progression import Explained, Question
+from app.selection import Selection
+from app.strips import Look, Scene
+
+KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+EXPLAINED: tuple[Explained, ...] = ("chosen", "true", "predicted")  # words of the address and of the page alike
+SCALES = ("per sequence", "per map")
+SHOWN = ("overlay", "map only")
+HELP = {
+    "explained": "Which class the maps speak for: the one chosen above at every epoch, the image's true one, or the one "
+    "predicted at each epoch.",
+    "layer": "The layer whose feature maps are explained, and the resolution of its maps.",
+    "scale": "One scale for all epochs of a row shows how evidence grows; a scale of its own for each map shows weak "
+    "patterns too.",
+    "colours": "Of maps without sign. Signed maps are always blue to red, with zero in the middle.",
+}
+CASES = {
+    "correct": ("Right", "of {name}, and taken for it", "no image of {name} is taken for it"),
+    "taken_for_it": (
+        "Taken for it",
+        "of another class, but taken for {name}",
+        "no image of another class is taken for {name}",
+    ),
+    "missed": ("Missed", "of {name}, but taken for another class", "no image of {name} is taken for another class"),
+}
+NO_MAPS = (
+    "This run holds no saliency maps. Add the section artifacts.saliency to its recipe and run that again: nothing is "
+    "trained twice."
+)
+
+
+def page() -> None:
+    selected = selection.current()
+    st.title("Saliency")
+    st.caption(
+        "Where does the network look for a class, from the first epoch to the last, and do the techniques agree?"
+    )
+    layers = stored.layers(selected.run)
+    if not layers:
+        st.info(NO_MAPS)
+        return
+    scene = controls(selected, layers)
+    cases(scene)
+    any_image(scene)
+    custom.own_image(scene)
+
+
+def controls(selected: Selection, layers: dict[str, tuple[int, int]]) -> Scene:
+    """The row of choices that hold for all strips below."""
+    if st.session_state.get("layer") not in layers:
+        st.session_state.pop("layer", None)
+    sized = {name: f"{name}, {height} × {width}" for name, (height, width) in layers.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"):
+        explain = choice("Explained class", EXPLAINED, "explained")
+        layer = st.selectbox(
+            "Layer", list(layers), format_func=sized.get, key="layer", width=220, help=HELP["layer"], **KEPT
+        )
+        scale = choice("Scale", SCALES, "scale")
+        with st.popover("Drawing", icon=":material/palette:"):
+            over = choice("Show", SHOWN, "show")
+            colours = st.selectbox("Colours", ("inferno", "viridis", "grey"), key="map", help=HELP["colours"], **KEPT)
+            opacity = st.slider("Opacity", 0.1, 1.0, 0.7, 0.1, key="opacity", disabled=over != SHOWN[0], **KEPT)
+    columns = progression.thinned(selected.epochs, selected.epoch)
+    question = Question(selected, columns, explain, layer, stored.techniques(selected.run, layer))
+    return Scene(question, Look(colours, opacity, scale == SCALES[0], over == SHOWN[0]))
+
+
+def choice(label: str, options: Sequence[Any], key: str) -> Any:
+    """One of few, the first by default; kept in the address."""
+    return st.segmented_control(label, options, default=options[0], required=True, key=key, help=HELP.get(key), **KEPT)
+
+
+def cases(scene: Scene) -> None:
+    """SalienCNN's three recommended cases of the chosen class."""
+    selected = scene.question.selection
+    epoch = cases_epoch(selected)
+    found = reading.recommended(selected.evaluation, selected.data, epoch, selected.chosen)
+    for name in CASES:
+        with st.container(key=f"case.{name}", gap="xsmall"), plain_errors():
+            case(scene, name, getattr(found, name).tolist(), epoch)
+
+
+def cases_epoch(selected: Selection) -> int:
+    """The latest finished epoch when the run was first looked at: what one looks at does not move when a newer one lands."""
+    held = st.session_state.setdefault("cases.epoch", {})
+    if held.get(selected.run.uuid) not in selected.epochs:
+        held[selected.run.uuid] = selected.epochs[-1]
+    epoch, newest = held[selected.run.uuid], selected.epochs[-1]
+    if newest > epoch:
+        later = {selected.run.uuid: newest}
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"These cases were chosen by epoch {epoch}; epoch {newest} is finished since.", width="content")
+            st.button(
+                f"Choose by epoch {newest}", key="cases.newer", type="tertiary", on_click=held.update, args=(later,)
+            )
+    return epoch
+
+
+def case(scene: Scene, name: str, images: Sequence[int], epoch: int) -> None:
+    """One recommended case: its name, previous and next, its strip; or that there is none."""
+    selected = scene.question.selection
+    title, what, none = (text.format(name=scene.names[selected.chosen]) for text in CASES[name])
+    places = st.session_state.setdefault("cases.place", {})
+    here = (selected.run.uuid, epoch, selected.chosen, name)
+    number = min(places.get(here, 0), max(len(images) - 1, 0))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
+        if len(images) > 1:
+            turn("Previous", name, disabled=number == 0, places=places, goal={here: number - 1})
+            st.caption(f"{number + 1} of {len(images)}", width="content")
+            turn("Next", name, disabled=number == len(images) - 1, places=places, goal={here: number + 1})
+    if images:
+        cells.draw(scene, f"case.{name}", image=images[number])
+    else:
+        st.caption(plain(f"None exists: after epoch {epoch}, {none}."))
+
+
+def turn(label: str, name: str, *, disabled: bool, places: dict[Any, int], goal: dict[Any, int]) -> None:
+    """A button to the previous or next image of a case."""
+    back = label == "Previous"
+    st.button(
+        label,
+        icon=":material/chevron_left:" if back else ":material/chevron_right:",
+        icon_position="left" if back else "right",
+        type="tertiary",
+        key=f"{label.lower()}.{name}",
+        disabled=disabled,
+        on_click=places.update,
+        args=(goal,),
+    )
+
+
+def any_image(scene: Scene) -> None:
+    """The focus image of the tray, and a way to any other by its number."""
+    last = len(reading.labels(scene.question.selection.data)) - 1
+    with st.container(key="case.focus", gap="xsmall"), plain_errors():
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown("**Any image** :gray[the one in focus]", width="content")
+            hint = f"number, 0 to {last}"
+            st.number_input(
+                f"Image {hint}", 0, last, None, key="number", on_change=to_focus, placeholder=hint, width=200,
+                label_visibility="collapsed",
+            )  # fmt: skip
+        if (image := scene.question.selection.focus) is None:
+            st.caption(
+                "Give a number, or click an image on the Overview page: it joins the tray above and is shown here."
+            )
+        else:
+            cells.draw(scene, "focus", image=image)
+
+
+def to_focus() -> None:
+    if st.session_state["number"] is not None:
+        selection.focus(st.session_state["number"])
+
+
+page()

@@ -1,0 +1,191 @@
+// One image's saliency maps: techniques down, epochs across, drawn here from raw levels so that little travels.
+// The message: int32 selected epoch, int32 enlarged row or -1, uint32 length of the header, the header as JSON, then the
+// image (side × side × 3), two colour scales of 256 × 3, and for each row with maps columns × h × w levels.
+
+function unpack(data) {
+  const view = new DataView(data.buffer, data.byteOffset), length = view.getUint32(8, true);
+  const header = JSON.parse(new TextDecoder().decode(data.subarray(12, 12 + length)));
+  header.selected = view.getInt32(0, true);
+  header.open = view.getInt32(4, true);
+  let at = 12 + length;
+  const take = (count) => data.subarray(at, (at += count));
+  const image = take(header.side * header.side * 3);
+  const scales = [take(768), take(768)];
+  const levels = header.rows.map((row) => (row.why ? null : take(header.columns.length * row.height * row.width)));
+  return { header, image, scales, levels };
+}
+
+// Linear interpolation between cell centres, constant beyond the outermost: as pictures.between in Python.
+function between(cells, side) {
+  return Array.from({ length: side }, (_, pixel) => {
+    const place = Math.min(Math.max(((pixel + 0.5) * cells) / side - 0.5, 0), cells - 1);
+    const low = Math.min(Math.floor(place), Math.max(cells - 2, 0));
+    return [low, Math.min(low + 1, cells - 1), place - low];
+  });
+}
+
+// The image under a map, or the map alone, as pictures.overlay in Python.
+function paint(canvas, strip, row, column) {
+  const { header, image, scales, levels } = strip, { height: h, width: w, signed } = header.rows[row];
+  const zoom = Math.max(1, Math.round(96 / header.side)), side = header.side * zoom;
+  canvas.width = canvas.height = side;
+  const context = canvas.getContext("2d"), picture = context.createImageData(side, side);
+  const scale = scales[signed ? 1 : 0], from = column * h * w, map = levels[row];
+  const ys = between(h, side), xs = between(w, side);
+  for (let y = 0, out = 0; y < side; y++) {
+    const [y0, y1, fy] = ys[y];
+    for (let x = 0; x < side; x++, out += 4) {
+      const [x0, x1, fx] = xs[x];
+      const top = map[from + y0 * w + x0] * (1 - fx) + map[from + y0 * w + x1] * fx;
+      const low = map[from + y1 * w + x0] * (1 - fx) + map[from + y1 * w + x1] * fx;
+      const place = top * (1 - fy) + low * fy, colour = Math.round(place) * 3;
+      const strength = header.over ? header.opacity * (signed ? Math.abs((2 * place) / 255 - 1) : place / 255) : 1;
+      const at = (Math.floor(y / zoom) * header.side + Math.floor(x / zoom)) * 3;
+      const grey = 0.299 * image[at] + 0.587 * image[at + 1] + 0.114 * image[at + 2];
+      for (let channel = 0; channel < 3; channel++) {
+        const base = (image[at + channel] + grey) / 2;
+        picture.data[out + channel] = Math.round(base + strength * (scale[colour + channel] - base));
+      }
+      picture.data[out + 3] = 255;
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function original(canvas, { header, image }) {
+  canvas.width = canvas.height = header.side;
+  const context = canvas.getContext("2d"), picture = context.createImageData(header.side, header.side);
+  for (let at = 0, out = 0; at < image.length; at += 3, out += 4) {
+    picture.data.set([image[at], image[at + 1], image[at + 2], 255], out);
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function bar(row, scale) {
+  const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((level) => `rgb(${scale.slice(level * 3, level * 3 + 3).join(",")})`);
+  const ramp = make("div", { class: "ramp", style: `background:linear-gradient(to top,${stops.join(",")})` });
+  const ends = make("div", { class: "ends" }, make("span", {}, row.high), make("span", {}, row.low));
+  return make("div", { class: "bar", role: "img", "aria-label": `colour scale from ${row.low} to ${row.high}`, title: row.scale }, ramp, ends);
+}
+
+function mapRow(strip, number) {
+  const row = strip.header.rows[number];
+  const name = make("div", { class: "name", role: "rowheader", title: row.help }, make("b", {}, row.title), make("small", {}, row.note));
+  const line = make("div", { class: "line", role: "row" }, name);
+  if (row.why) {
+    line.append(make("div", { class: "why", role: "gridcell" }, make("span", {}, row.why)));
+    return line;
+  }
+  row.cells.forEach(({ state, words, label }, column) => {
+    const cell = make("button", { class: `cell ${state}`, role: "gridcell", type: "button", tabindex: -1, "aria-label": label, title: label });
+    cell.dataset.row = number;
+    cell.dataset.column = column;
+    if (state === "map") {
+      const canvas = make("canvas", { "aria-hidden": "true" });
+      paint(canvas, strip, number, column);
+      cell.append(canvas);
+    }
+    if (words) cell.append(make("span", {}, words));
+    line.append(cell);
+  });
+  line.append(bar(row, strip.scales[row.signed ? 1 : 0]));
+  return line;
+}
+
+function epochsRow(header) {
+  const line = make("div", { class: "line heads", role: "row" }, make("div", { class: "name", role: "columnheader" }, make("small", {}, "epoch")));
+  header.columns.forEach(({ epoch }, column) => {
+    const head = make("button", { class: "head", role: "columnheader", type: "button", tabindex: -1, "aria-label": `epoch ${epoch}` }, String(epoch));
+    head.dataset.column = column;
+    line.append(head);
+  });
+  return line;
+}
+
+function scoresRow(header) {
+  const name = make("div", { class: "name", role: "rowheader" }, make("b", {}, header.scoreName), make("small", {}, "taken for"));
+  const line = make("div", { class: "line scores", role: "row" }, name);
+  header.columns.forEach(({ epoch, share, percent, predicted, right }, column) => {
+    const label = `epoch ${epoch}: probability ${percent}, taken for ${predicted}`;
+    const fill = make("i", { style: `height:${Math.max(share * 100, 1)}%` });
+    const score = make("div", { class: `score ${right ? "right" : ""}`, role: "gridcell", "aria-label": label, title: label });
+    score.dataset.column = column;
+    if (percent) score.append(make("div", { class: "column" }, fill), make("span", {}, percent), make("small", {}, predicted));
+    line.append(score);
+  });
+  return line;
+}
+
+function build(root, strip) {
+  const { header } = strip, figure = root.querySelector("figure"), grid = root.querySelector(".grid");
+  const canvas = figure.querySelector("canvas");
+  original(canvas, strip);
+  canvas.setAttribute("aria-label", header.alt);
+  grid.setAttribute("aria-label", header.label);
+  grid.style.setProperty("--columns", header.columns.length);
+  grid.replaceChildren(epochsRow(header), ...header.rows.map((_, number) => mapRow(strip, number)), scoresRow(header));
+  root.querySelector(".note").textContent = header.note;
+}
+
+// What changes by a click alone: no picture is drawn again for it.
+function mark(root, header) {
+  const chosen = header.columns.findIndex(({ epoch }) => epoch === header.selected);
+  for (const element of root.querySelectorAll("[data-column]")) {
+    element.classList.toggle("selected", Number(element.dataset.column) === chosen);
+    const open = Number(element.dataset.row) === header.open && Number(element.dataset.column) === chosen;
+    element.classList.toggle("open", open);
+    if (element.matches("button.cell")) element.setAttribute("aria-selected", open);
+  }
+  root.querySelector("figcaption").textContent = [header.caption, header.columns[chosen]?.caption].filter(Boolean).join("\n");
+  const current = root.querySelector("button[tabindex='0']") ?? root.querySelector("button.cell.selected") ?? root.querySelector("button.cell, button.head");
+  if (current) current.tabIndex = 0;
+}
+
+function reveal(root) {
+  const scroll = root.querySelector(".scroll"), chosen = root.querySelector(".head.selected"), last = root.querySelector(".heads").lastElementChild;
+  if (!chosen || scroll.scrollWidth <= scroll.clientWidth) return;
+  const left = chosen.offsetLeft - root.querySelector(".name").offsetWidth;
+  const view = scroll.clientWidth - 2 * root.querySelector(".name").offsetWidth;
+  if (left < scroll.scrollLeft || left > scroll.scrollLeft + view || chosen === last) scroll.scrollLeft = left - view / 2;
+}
+
+function move(root, target, key) {
+  const cells = [...root.querySelectorAll("button[data-column]")], row = (cell) => Number(cell.dataset.row ?? -1);
+  const [right, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-1e6, 0], End: [1e6, 0] }[key] ?? [];
+  if (right === undefined) return false;
+  const rows = [...new Set(cells.map(row))], goal = rows[Math.min(Math.max(rows.indexOf(row(target)) + down, 0), rows.length - 1)];
+  const line = cells.filter((cell) => row(cell) === goal);
+  const next = line[Math.min(Math.max(Number(target.dataset.column) + right, 0), line.length - 1)];
+  for (const cell of cells) cell.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+  return true;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".strip"), strip = unpack(data), { header } = strip;
+  if (root.dataset.stamp !== header.stamp) {
+    const focused = parentElement.activeElement ?? root.getRootNode().activeElement, spot = focused?.dataset ?? {};
+    build(root, strip);
+    root.dataset.stamp = header.stamp;
+    if (spot.column) root.querySelector(`button[data-row="${spot.row}"][data-column="${spot.column}"]`)?.focus();
+  }
+  mark(root, header);
+  reveal(root);
+  const choose = (cell) => setTriggerValue("cell", { row: Number(cell.dataset.row ?? -1), epoch: header.columns[cell.dataset.column].epoch });
+  root.onclick = (event) => {
+    const cell = event.target.closest("button[data-column]");
+    if (cell) choose(cell);
+  };
+  root.onkeydown = (event) => {
+    const cell = event.target.closest("button[data-column]");
+    if (cell && move(root, cell, event.key)) event.preventDefault();
+  };
+}

@@ -1,0 +1,166 @@
+"""Charts: the tables they are drawn from, by closed forms and slow definitions, and what the browser gets."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from hypothesis.extra import numpy as arrays
+
+from app import charts, measures
+
+MATRICES = some.integers(2, 7).flatmap(lambda side: arrays.arrays(np.int64, (side, side), elements=some.integers(0, 5)))
+
+
+def table(made: dict, index: int) -> list[dict]:
+    """The rows of one table as they are sent."""
+    return pa.ipc.open_stream(made["datasets"][f"table{index}"]).read_all().to_pylist()
+
+
+def names(matrix: np.ndarray) -> list[str]:
+    return [f"class {index}" for index in range(len(matrix))]
+
+
+def drawn(matrix: np.ndarray, cell: tuple[int, int] | None = None) -> dict:
+    order, draw = np.arange(len(matrix)), charts.confusion_map if len(matrix) > charts.MANY else charts.confusion
+    return charts.spec(
+        draw(charts.cells(matrix, names(matrix), order), names(matrix), charts.chosen_cell(cell, names(matrix), order))
+    )
+
+
+# Over epochs
+
+
+def test_every_epoch_and_split_is_one_bar_that_begins_at_zero() -> None:
+    accuracy = np.array([[0.1, 0.2], [0.5, 0.4], [0.9, 0.8]])
+    made = charts.spec(charts.accuracy_bars((0, 5, 10), accuracy, marked=5))
+    assert table(made, 0) == [{"epoch": 5}]
+    rows = [(row["epoch"], row["images"], row["value"]) for row in table(made, 1)]
+    assert rows == [
+        (0, "train", 0.1),
+        (0, "test", 0.2),
+        (5, "train", 0.5),
+        (5, "test", 0.4),
+        (10, "train", 0.9),
+        (10, "test", 0.8),
+    ]
+    assert made["layer"][1]["encoding"]["y"]["scale"]["domain"] == [0, 1]
+
+
+def test_a_loss_that_is_no_number_is_left_out_of_the_lines() -> None:
+    made = charts.spec(charts.loss_lines((0, 1, 2), np.array([[1.0, 2.0], [np.nan, np.inf], [0.5, np.nan]]), marked=0))
+    assert [(row["epoch"], row["images"]) for row in table(made, 1)] == [(0, "train"), (0, "test"), (2, "train")]
+    json.dumps({key: value for key, value in made.items() if key != "datasets"}, allow_nan=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 13, 14, 100, 1000])
+def test_an_axis_names_at_most_about_a_dozen_epochs(count: int) -> None:
+    values = charts.epoch_axis(range(count)).to_dict()["values"]
+    assert values[0] == 0
+    assert 1 <= len(values) <= 13
+
+
+def test_selecting_an_epoch_changes_a_table_and_nothing_else() -> None:
+    made = charts.spec(charts.accuracy_bars((0, 1), np.array([[0.1, 0.2], [0.5, 0.4]]), marked=0))
+    moved = charts.with_tables(made, {0: charts.marked_epoch(1)})
+    assert table(moved, 0) == [{"epoch": 1}]
+    assert table(made, 0) == [{"epoch": 0}]
+    assert moved["datasets"]["table1"] == made["datasets"]["table1"]
+    assert {**moved, "datasets": None} == {**made, "datasets": None}
+
+
+# Confusion
+
+
+@given(MATRICES)
+@settings(max_examples=40, deadline=None)
+def test_cells_are_the_matrix_without_its_zeros(matrix: np.ndarray) -> None:
+    order = np.random.default_rng(0).permutation(len(matrix))
+    cells = charts.cells(matrix, names(matrix), order)
+    rebuilt = np.zeros_like(matrix)
+    for row in cells.itertuples():
+        rebuilt[row.true, row.predicted] = row.images
+        assert order[row.row] == row.true
+        assert order[row.column] == row.predicted
+        assert row.share == row.images / matrix[row.true].sum()
+        assert (row.kind == "right") == (row.true == row.predicted)
+    assert np.array_equal(rebuilt, matrix)
+    assert len(cells) == np.count_nonzero(matrix)
+
+
+@given(MATRICES)
+@settings(max_examples=60, deadline=None)
+def test_top_confusions_are_the_largest_cells_off_the_diagonal(matrix: np.ndarray) -> None:
+    side = range(len(matrix))
+    wrong = [
+        (true, guess, int(matrix[true, guess]))
+        for true in side
+        for guess in side
+        if true != guess and matrix[true, guess]
+    ]
+    assert charts.top_confusions(matrix, 4) == sorted(wrong, key=lambda item: -item[2])[:4]
+
+
+def test_classes_that_are_confused_with_each_other_become_neighbours() -> None:
+    """Blocks of three classes, shuffled: clustering puts each block together again."""
+    random = np.random.default_rng(3)
+    blocks = np.kron(np.eye(8, dtype=np.int64), np.full((3, 3), 9)) + random.integers(0, 2, (24, 24))
+    shuffled = random.permutation(24)
+    order = charts.clustered(blocks[np.ix_(shuffled, shuffled)])
+    found = (shuffled[order] // 3).reshape(8, 3)
+    assert sorted(order) == list(range(24))
+    assert all(len(set(block)) == 1 for block in found)
+
+
+@pytest.mark.parametrize(
+    "matrix", [np.zeros((30, 30), np.int64), np.eye(25, dtype=np.int64), np.ones((1, 1), np.int64)]
+)
+def test_clustering_takes_matrices_without_confusions(matrix: np.ndarray) -> None:
+    assert sorted(charts.clustered(matrix)) == list(range(len(matrix)))
+
+
+def test_few_classes_get_numbers_and_many_get_none() -> None:
+    few, many = np.full((10, 10), 3), np.eye(200, dtype=np.int64) * 20 + np.eye(200, k=1, dtype=np.int64)
+    assert "text" in json.dumps(drawn(few)["layer"])
+    made = drawn(many)
+    assert '"type": "text"' not in json.dumps(made["layer"])
+    assert len(table(made, 0)) == np.count_nonzero(many)  # not 40,000
+    assert any(param["name"] == "zoom" for param in made["params"])
+
+
+@pytest.mark.parametrize("side", [4, 30])
+def test_the_chosen_cell_is_a_table_of_its_own(side: int) -> None:
+    matrix = np.eye(side, dtype=np.int64)
+    [row] = table(drawn(matrix, (2, 1)), 1)
+    assert (row["true"], row["predicted"]) == (2, 1)
+    order = np.arange(side)
+    none = charts.with_tables(drawn(matrix, (2, 1)), {1: charts.chosen_cell(None, names(matrix), order)})
+    assert table(none, 1) == []
+
+
+def test_colours_are_those_of_the_theme() -> None:
+    theme = tomllib.loads((Path(__file__).parent.parent / ".streamlit/config.toml").read_text(encoding="utf-8"))[
+        "theme"
+    ]
+    assert tuple(theme["chartCategoricalColors"]) == charts.PETROFF
+
+
+# The interval beside the accuracy
+
+
+def test_interval_is_wilsons() -> None:
+    assert measures.interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    assert measures.interval(1.0, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert measures.interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+
+
+@given(some.integers(1, 5000), some.floats(0, 1))
+def test_interval_holds_the_share_and_stays_between_zero_and_one(count: int, part: float) -> None:
+    share = round(part * count) / count
+    low, high = measures.interval(share, count)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1

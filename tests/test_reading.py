@@ -1,0 +1,176 @@
+"""Cached reads: what comes out is what the world was made of, cannot be written to, and does not go stale."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+
+from app import reading
+from precompute import cases
+from store.errors import Corrupt, LoupeError
+from store.objects import connect
+from store.runs import Run, open_run
+from tests import worlds
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    worlds.make_world(tmp_path, epochs=3, classes=4, images=24)
+    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
+    [found] = reading.all_runs()[0]
+    return found
+
+
+def decoded(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_measures_are_those_of_the_stored_logits(run: Run) -> None:
+    evaluation, data = reading.evaluation(run), reading.dataset(run)
+    labels = reading.labels(data)
+    for epoch in reading.epochs(evaluation):
+        expected = worlds.measures(worlds.logits_at(epoch, labels, 4), labels, 4)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(reading.measured(evaluation, name, epoch), value)
+        np.testing.assert_array_equal(reading.predicted(evaluation, epoch), expected["logits"].argmax(-1))
+        np.testing.assert_allclose(reading.probabilities(evaluation, epoch).sum(-1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(labels, np.arange(24) % 4)
+
+
+def test_several_epochs_are_stacked_in_order(run: Run) -> None:
+    evaluation = reading.evaluation(run)
+    each = [reading.measured(evaluation, "accuracy", epoch) for epoch in (0, 2, 3)]
+    np.testing.assert_array_equal(reading.measured(evaluation, "accuracy", (0, 2, 3)), np.stack(each))
+    of_image = reading.image_logits(evaluation, (0, 2, 3), 7)
+    np.testing.assert_array_equal(of_image, np.stack([reading.logits(evaluation, epoch)[7] for epoch in (0, 2, 3)]))
+
+
+def test_what_all_sessions_share_cannot_be_written_to(run: Run) -> None:
+    evaluation = reading.evaluation(run)
+    for values in (
+        reading.logits(evaluation, 1),
+        reading.labels(reading.dataset(run)),
+        reading.predicted(evaluation, 1),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0
+
+
+def test_recommended_cases_are_those_of_the_epoch(run: Run) -> None:
+    evaluation, data = reading.evaluation(run), reading.dataset(run)
+    found = reading.recommended(evaluation, data, 1, 2)
+    expected = cases.recommended(worlds.logits_at(1, reading.labels(data), 4), reading.labels(data), 2)
+    np.testing.assert_array_equal(found.correct, expected.correct)
+    np.testing.assert_array_equal(found.taken_for_it, expected.taken_for_it)
+    np.testing.assert_array_equal(found.missed, expected.missed)
+
+
+def test_training_measures_wait_for_their_epoch(run: Run) -> None:
+    measures = reading.training_measures(run, (0, 1, 2))
+    np.testing.assert_allclose(measures["loss"], [np.nan, 1.0, 2 / 3])
+    assert set(measures) == {"loss", "learning_rate", "seconds"}
+
+
+# Images
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_images_keep_every_pixel(tmp_path: Path, channels: int) -> None:
+    run = open_run(connect(str(tmp_path)), worlds.make_world(tmp_path, channels=channels))
+    data = reading.dataset(run)
+    wanted = (5, 2, 23)
+    pixels = reading.pixels(data, wanted)
+    sheet, side = reading.sheet(data, wanted)
+    assert side == 12
+    np.testing.assert_array_equal(decoded(sheet).reshape(12, 36, channels), np.concatenate(list(pixels), axis=1))
+    np.testing.assert_array_equal(pixels[1], data.read_blocks("pixels")[2])
+
+
+def test_large_images_shrink_and_keep_their_shape() -> None:
+    assert reading.shrunk(np.zeros((200, 200, 3), np.uint8), 96).shape == (96, 96, 3)
+    assert reading.shrunk(np.zeros((200, 100, 1), np.uint8), 96).shape == (96, 48, 1)
+
+
+def test_no_image_makes_no_sheet(run: Run) -> None:
+    assert reading.sheet(reading.dataset(run), ())[0] == b""
+
+
+# What changes
+
+
+def test_a_newly_finished_epoch_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
+    worlds.make_world(tmp_path, epochs=4, finished=1)
+    [run] = reading.all_runs()[0]
+    evaluation = reading.evaluation(run)
+    assert reading.epochs(evaluation) == (0, 1)
+    worlds.make_world(tmp_path, epochs=4, finished=2)
+    st.cache_data.clear()  # one second later
+    assert reading.epochs(evaluation) == (0, 1, 2)
+    assert reading.measured(evaluation, "accuracy", (0, 1, 2)).shape == (3, 2)
+
+
+def test_a_run_made_anew_under_the_same_id_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
+    worlds.make_world(tmp_path, epochs=2, finished=1)
+    [before] = reading.all_runs()[0]
+    assert reading.epochs(reading.evaluation(before)) == (0, 1)
+    connect(str(tmp_path)).delete(before.path)
+    worlds.make_world(tmp_path, epochs=2, finished=2)
+    reading.listed.clear()  # five seconds later
+    st.cache_data.clear()
+    [after] = reading.all_runs()[0]
+    assert after.uuid != before.uuid
+    assert reading.epochs(reading.evaluation(after)) == (0, 1, 2)
+
+
+def test_all_sessions_share_one_object_per_run(run: Run) -> None:
+    reading.listed.clear()
+    assert reading.all_runs()[0][0] is run
+
+
+def test_a_writer_that_says_nothing_any_more_has_stopped(run: Run) -> None:
+    said = {"state": "running", "doing": "training", "done": 1, "of": 4, "seconds_left": 30.0, "reason": ""}
+    for at, state in ((2e9, "running"), (1e9, "stopped")):
+        run.objects.put(f"{run.path}/status.json", json.dumps({**said, "at": at}).encode())
+        st.cache_data.clear()
+        assert reading.status(run).state == state
+
+
+def test_a_run_that_cannot_be_opened_does_not_hide_the_others(run: Run) -> None:
+    run.objects.put("runs/broken/zarr.json", b"{ half a")
+    reading.listed.clear()
+    found, problems = reading.all_runs()
+    assert [item.id for item in found] == [run.id]
+    assert len(problems) == 1
+    assert "broken" in problems[0]
+
+
+def test_a_damaged_shard_is_an_error_and_is_not_remembered(run: Run) -> None:
+    evaluation = reading.evaluation(run)
+    key = evaluation.key("logits", 2)
+    whole = run.objects.get(key)
+    run.objects.put(key, whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(Corrupt, match="repair"):
+        reading.logits(evaluation, 2)
+    run.objects.put(key, whole)
+    assert reading.logits(evaluation, 2).shape == (24, 4)
+
+
+def test_classes_of_one_name_are_told_apart(run: Run) -> None:
+    assert reading.class_names(run) == ("kind 0", "kind 1", "kind 2", "kind 3")
+    twice = replace(run, attributes={**run.attributes, "classes": ["a", "a", "b"]})
+    assert reading.class_names(twice) == ("a (0)", "a (1)", "b (2)")
+
+
+def test_an_address_nobody_can_open_is_a_plain_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    monkeypatch.setenv("LOUPE_STORE", str(file))
+    with pytest.raises(LoupeError, match="LOUPE_STORE"):
+        reading.store()

@@ -1,0 +1,238 @@
+"""Small synthetic stores: runs that were never trained, with seeded random values of the right shape and kind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from store import shards
+from store.objects import Objects, connect
+from store.runs import Run, create_run
+from store.schema import KINDS, MEASURES, TRAINING_MEASURES, images_per_block, layout
+
+TECHNIQUES = {"grad-cam": ("Grad-CAM", False), "cam": ("CAM", True)}
+OBSTACLES = {"grad-cam++": ("Grad-CAM++", "Grad-CAM++ is not defined here: this world has no gradients.")}
+
+
+def make_world(
+    folder: Path,
+    *,
+    name: str = "world",
+    epochs: int = 3,
+    classes: int = 4,
+    images: int = 24,
+    side: int = 12,
+    channels: int = 1,
+    kept: Sequence[int] | None = None,
+    finished: int | None = None,
+    status: dict[str, object] | None = None,
+    summarise: bool = True,
+) -> str:
+    """A run in the store at `folder`; the epochs up to `finished` (all) are done. Returns its id."""
+    objects = connect(str(folder))
+    kept = tuple(kept if kept is not None else range(epochs + 1))
+    labels = np.arange(images) % classes
+    data = make_images(objects, labels, side, channels, classes)
+    run = create_run(objects, f"{name}-0123456789", attributes(name, epochs, classes, kept, data, side))
+    finished = epochs if finished is None else finished
+    add_training(run, finished)
+    add_evaluation(run, kept, labels, classes, finished, data)
+    add_saliency(run, kept, labels, classes, finished)
+    done = finished == epochs
+    run.say(
+        status
+        or {
+            "state": "finished" if done else "running",
+            "doing": "" if done else "training",
+            "done": finished,
+            "of": epochs,
+            "seconds_left": None if done else 40.0,
+        }
+    )
+    if done and summarise:
+        run.summarise()
+    return run.id
+
+
+def attributes(name: str, epochs: int, classes: int, kept: Sequence[int], data: str, side: int) -> dict[str, object]:
+    recipe = {
+        "name": name,
+        "note": "a world that was never trained",
+        "data": {"set": "mnist5000", "options": {}},
+        "model": {"network": "gap-net", "weights": None, "options": {}},
+        "training": {
+            "optimizer": "sgd",
+            "learning_rate": 0.01,
+            "epochs": epochs,
+            "batch_size": 64,
+            "seed": 0,
+            "augmentation": {"shift": 0.1, "flip": False},
+        },
+        "evaluation": {"images": "all", "train_images": 4000, "keep": 1},
+        "artifacts": {"saliency": {"techniques": list(TECHNIQUES)}},
+    }
+    layer = {"name": "features.4", "channels": 8, "height": side // 2, "width": side // 2, "nonnegative": True}
+    provenance = {
+        "commit": "0" * 40,
+        "versions": {"torch": "2.15.0"},
+        "device": "cpu",
+        "threads": 2,
+        "cpu": "AVX2",
+        "precision": "float32",
+    }
+    return {
+        "recipe": recipe,
+        "classes": [f"kind {index}" for index in range(classes)],
+        "epochs": epochs,
+        "kept": list(kept),
+        "dataset": data,
+        "network": "gap-net",
+        "layers": [layer],
+        "default_layer": "features.4",
+        "parameters": 1234,
+        "provenance": provenance,
+        "fingerprints": {"data": "abc"},
+    }
+
+
+def make_images(objects: Objects, labels: np.ndarray, side: int, channels: int, classes: int) -> str:
+    """A data set: each class is a bright square at a place of its own, in noise."""
+    count, random = len(labels), np.random.default_rng(1)
+    pixels = random.integers(0, 60, (count, side, side, channels), np.uint8)
+    for image, label in enumerate(labels):
+        at = int(label) * max(1, side - 4) // classes
+        pixels[image, at : at + 4, at : at + 4] = 220
+    block = images_per_block(side, channels)
+    sizes = {"image": count, "y": side, "x": side, "channel": channels}
+    layouts = {key: layout(KINDS["images"][key], sizes, block=block) for key in ("pixels", "label", "source")}
+    data_id = f"world-{count}-{classes}-{side}-{channels}"
+    facts = {
+        "kind": "images",
+        "promised": list(range(-(-count // block))),
+        "title": "A made-up world",
+        "classes": [f"kind {index}" for index in range(classes)],
+        "size": side,
+        "channels": channels,
+        "part_names": [],
+        "notes": ["no image was skipped"],
+        "train_images": 4000,
+        "test_images": count,
+        "selection": "all",
+    }
+    artifact = shards.create(objects, f"datasets/{data_id}", layouts, facts)
+    values = {"pixels": pixels, "label": labels.astype(np.int32), "source": np.arange(count, dtype=np.int32)}
+    for index in artifact.promised:
+        artifact.write(index, {key: value[index * block : (index + 1) * block] for key, value in values.items()})
+    return data_id
+
+
+def add_training(run: Run, finished: int) -> None:
+    artifact = run.add(
+        "training",
+        "training",
+        {"epoch": run.epochs + 1, "measure": len(TRAINING_MEASURES)},
+        range(run.epochs + 1),
+        {"measures": list(TRAINING_MEASURES)},
+    )
+    for epoch in range(finished + 1):
+        measures = np.array([[2.0 / (epoch + 1), 0.01, 3.5]]) if epoch else np.full((1, 3), np.nan)
+        artifact.write(epoch, {"measures": measures, "weights_digest": np.zeros(1, np.int64)})
+
+
+def add_evaluation(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int, finished: int, data: str) -> None:
+    sizes = {
+        "epoch": run.epochs + 1,
+        "image": len(labels),
+        "class": classes,
+        "split": 2,
+        "true": classes,
+        "predicted": classes,
+        "measure": len(MEASURES),
+    }
+    artifact = run.add("evaluation-0a", "evaluation", sizes, kept, {"dataset": data, "train_images": 4000})
+    for epoch in kept:
+        if epoch <= finished:
+            artifact.write(
+                epoch,
+                {
+                    name: value[None]
+                    for name, value in measures(logits_at(epoch, labels, classes), labels, classes).items()
+                },
+            )
+
+
+def logits_at(epoch: int, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Noise in which the true class stands out more with each epoch, (image, class)."""
+    noise = np.random.default_rng(100 + epoch).normal(size=(len(labels), classes))
+    return (noise + 4 * (1 - 0.75**epoch) * np.eye(classes)[labels]).astype(np.float32)
+
+
+def measures(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+    """What an evaluation of one epoch holds, by the definitions."""
+    predicted = logits.argmax(-1)
+    confusion = np.zeros((classes, classes), np.int32)
+    np.add.at(confusion, (labels, predicted), 1)
+    hits = np.diag(confusion).astype(float)
+    with np.errstate(invalid="ignore"):
+        precision, recall = hits / confusion.sum(0), hits / confusion.sum(1)
+        f1 = 2 * precision * recall / (precision + recall)
+    accuracy = float((predicted == labels).mean())
+    loss = float(np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(labels)), labels]))
+    by_class = np.stack([precision, recall, f1], -1)
+    return {
+        "logits": logits,
+        "confusion": confusion,
+        "by_class": by_class,
+        "accuracy": np.array([min(1.0, accuracy + 0.02), accuracy]),
+        "loss": np.array([loss * 0.9, loss]),
+    }
+
+
+def add_saliency(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int, finished: int) -> None:
+    layer, count = run.attributes["layers"][0], len(labels)
+    sizes = {"epoch": run.epochs + 1, "explained": 2, "image": count, "y": layer["height"], "x": layer["width"]}
+    facts = {
+        "layer": layer["name"],
+        "height": layer["height"],
+        "width": layer["width"],
+        "options": {},
+        "version": 1,
+        "evaluation": "evaluation-0a",
+        "precision": "float32",
+    }
+    for technique, (title, signed) in TECHNIQUES.items():
+        artifact = run.add(
+            f"saliency-{technique}",
+            "saliency",
+            sizes,
+            kept,
+            {**facts, "technique": technique, "title": title, "signed": signed},
+        )
+        for epoch in kept:
+            if epoch <= finished:
+                artifact.write(
+                    epoch, maps_at(epoch, sizes, labels, logits_at(epoch, labels, classes).argmax(-1), signed=signed)
+                )
+    for technique, (title, why) in OBSTACLES.items():
+        run.add(
+            f"saliency-{technique}",
+            "saliency",
+            {},
+            (),
+            {**facts, "technique": technique, "title": title, "signed": False, "obstacle": why},
+        )
+
+
+def maps_at(
+    epoch: int, sizes: dict[str, int], labels: np.ndarray, predicted: np.ndarray, *, signed: bool
+) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(200 + epoch)
+    maps = random.normal(size=(1, 2, len(labels), sizes["y"], sizes["x"]))
+    maps = maps if signed else np.maximum(maps, 0)
+    scale = np.abs(maps).max((-1, -2))
+    return {
+        "maps": (maps / scale[..., None, None]).astype(np.float16),
+        "scale": scale.astype(np.float32),
+        "explained_class": np.stack([labels, predicted])[None].astype(np.int32),
+        "poles": np.zeros(1, np.int64),
+    }

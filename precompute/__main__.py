@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from precompute import recipe as recipes
@@ -45,7 +45,7 @@ def run(
     asked, objects = recipes.read(recipe), connect(store)
     out.print(f"[bold]{asked.name}[/] into {objects.address}")
     with bar() as progress:
-        task = progress.add_task("loading data and network", total=None)
+        task = progress.add_task("loading data and network", total=None, left="")
         made = make(objects, asked, lambda status: shown(progress, task, status))
     report(made)
 
@@ -58,13 +58,10 @@ def bar() -> Progress:
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
     )
-    live = Progress(*columns, console=out)
-    add = live.add_task
-    live.add_task = lambda description, total=None: add(description, total=total, left="")  # type: ignore[method-assign]
-    return live
+    return Progress(*columns, console=out)
 
 
-def shown(progress: Progress, task: int, status: Status) -> None:
+def shown(progress: Progress, task: TaskID, status: Status) -> None:
     left = "" if status.seconds_left is None else f"about {duration(status.seconds_left)} left"
     progress.update(task, description=status.doing or "loading", completed=status.done, total=status.of, left=left)
 
@@ -74,7 +71,7 @@ def report(made: Run) -> None:
     evaluation = made.of_kind("evaluation")[0]
     last = evaluation.marked()[-1]
     train, test = evaluation.read("accuracy", last)
-    images = len(evaluation.array("logits")[0]) if evaluation.promised else 0
+    images = evaluation.array("logits").shape[1]
     out.print(
         f"[bold]{made.id}[/]: epoch {last}, test accuracy {test:.1%} ({images:,} images), training accuracy {train:.1%}."
     )
@@ -169,7 +166,7 @@ def mend(objects: Objects, item: Run) -> None:
     for line in remove_damage(item):
         out.print(f"removed: {escape(line)}")
     with bar() as progress:
-        task = progress.add_task("computing again", total=None)
+        task = progress.add_task("computing again", total=None, left="")
         make(objects, recipes.parse(dict(item.recipe), item.id), lambda status: shown(progress, task, status))
 
 

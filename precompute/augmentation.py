@@ -4,32 +4,18 @@ Every draw comes from the generator passed in, so the same generator gives the s
 """
 
 import math
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from precompute.recipe import Augmentation
+
 ASPECT = 4 / 3  # widest and narrowest random crop, as in Inception's training and torchvision
 ERASED = (0.02, 0.33, 3.3)  # least and greatest share of the area, and aspect ratio, of Zhong et al.'s experiments
 
 
-class Options(Protocol):
-    """What may be changed, and how much; precompute.recipe.Augmentation has it. 0 (scale: 1) means not at all."""
-
-    shift: float  # largest, as a share of the side
-    flip: bool
-    flip_vertical: bool
-    rotate: float  # largest, in degrees
-    scale: float  # least share of the area that a crop keeps
-    brightness: float  # largest relative change; so are contrast and saturation
-    contrast: float
-    saturation: float
-    hue: float  # largest turn, as a share of the colour circle
-    erase: float  # probability of hiding one rectangle
-
-
-def augment(images: Tensor, options: Options, generator: Generator, size: int) -> Tensor:
+def augment(images: Tensor, options: Augmentation, generator: Generator, size: int) -> Tensor:
     """Randomly changed copies (N, C, size, size), float32 in [0, 1], of images (N, C, S, S), S >= size, float or uint8.
 
     Moves take their new border from the rest of a larger image, and beyond that from its mirror image. With everything at
@@ -46,7 +32,7 @@ def augment(images: Tensor, options: Options, generator: Generator, size: int) -
     return _erase(coloured, options.erase, generator) if options.erase else coloured
 
 
-def _crop(images: Tensor, options: Options, generator: Generator, size: int) -> Tensor:
+def _crop(images: Tensor, options: Augmentation, generator: Generator, size: int) -> Tensor:
     """Whole-pixel shifts: slices, no interpolation."""
     reach, (rows, columns) = round(options.shift * size), ((side - size) // 2 for side in images.shape[2:])
     if not reach:
@@ -67,7 +53,7 @@ def _crop(images: Tensor, options: Options, generator: Generator, size: int) -> 
     )
 
 
-def _warp(images: Tensor, options: Options, generator: Generator, size: int) -> Tensor:
+def _warp(images: Tensor, options: Augmentation, generator: Generator, size: int) -> Tensor:
     """Rotation, random resized crop and shift, composed, in one bilinear sampling."""
     pixels = images.float() if images.is_floating_point() else images.float().div(255)
     matrix = _placements(len(images), options, generator, size, images.shape[2]).to(images.device)  # (N, 2, 3)
@@ -75,7 +61,7 @@ def _warp(images: Tensor, options: Options, generator: Generator, size: int) -> 
     return F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
 
 
-def _placements(count: int, options: Options, generator: Generator, size: int, source: int) -> Tensor:
+def _placements(count: int, options: Augmentation, generator: Generator, size: int, source: int) -> Tensor:
     """(N, 2, 3): where output coordinates in [-1, 1] lie in a source image, whose own are [-1, 1]."""
     if options.scale < 1:
         area, aspect = _uniform(count, options.scale, 1, generator), _uniform(count, -1, 1, generator)
@@ -100,7 +86,7 @@ def _flip(images: Tensor, dimension: int, generator: Generator) -> Tensor:
     return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(dimension), images)
 
 
-def _colour(images: Tensor, options: Options, generator: Generator) -> Tensor:
+def _colour(images: Tensor, options: Augmentation, generator: Generator) -> Tensor:
     """Brightness, contrast, saturation and hue, in this order; the last two leave grey images as they are."""
     for change, most in (
         (brightness, options.brightness),

@@ -9,7 +9,7 @@ import torch
 from precompute import catalogue, evaluation
 from precompute.bench import Bench, Shard
 from precompute.cases import recommended
-from precompute.recipe import digest
+from precompute.recipe import Saliency, digest
 from precompute.saliency import explain
 from precompute.saliency.layers import layer_at, obstacle
 from store.schema import EXPLAINED
@@ -51,7 +51,7 @@ def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
 
 def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple[str, dict[str, object]]:
     """An artifact's name, which ends in a digest of all that determines its values, and those facts."""
-    saliency, entry = bench.recipe.artifacts.saliency, catalogue.TECHNIQUES[technique]
+    saliency, entry = bench.recipe.artifacts.saliency or Saliency(), catalogue.TECHNIQUES[technique]
     outputs = evaluation.plan(bench)[0]
     facts: dict[str, object] = {
         "technique": technique,

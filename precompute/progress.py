@@ -1,7 +1,7 @@
 """How far a run is and how long it still takes, from the seconds its own steps took. Says so to the store and to the terminal."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Progress:
     show: Callable[[Status], None] = lambda status: None
     planned: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     timed: Counter[str] = field(default_factory=Counter)
     doing: str = ""
     current: str = ""
@@ -42,7 +42,7 @@ class Progress:
         """None before the first step is timed. A kind of step that never was counts as long as the average one."""
         if not self.timed:
             return None
-        average = self.seconds.total() / self.timed.total()
+        average = sum(self.seconds.values()) / self.timed.total()
         left = -(time.monotonic() - self.began) if self.current else 0.0
         for kind, planned in self.planned.items():
             each = self.seconds[kind] / self.timed[kind] if self.timed[kind] else average

@@ -14,7 +14,8 @@ from store.errors import BadInput, Missing
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # defaults are checked too, so that 0 and 0.0 give one digest
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Data(Section):
@@ -141,9 +142,9 @@ class Recipe(Section):
     note: str = Field("", max_length=2000, description="why this run is made, in a sentence")
     data: Data
     model: Model
-    training: Training = Field(default_factory=Training)
-    evaluation: Evaluation = Field(default_factory=Evaluation)
-    artifacts: Artifacts = Field(default_factory=Artifacts)
+    training: Training = Field(default_factory=lambda: Training())
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation())
+    artifacts: Artifacts = Field(default_factory=lambda: Artifacts())
 
     @model_validator(mode="after")
     def options_fit(self) -> Self:
@@ -167,12 +168,17 @@ class Recipe(Section):
         return tuple(sorted({0, *range(every, last + 1, every), last}))
 
     def run_id(self, fingerprints: dict[str, str], precision: str) -> str:
-        """Name plus digest of all that determines the weights; `fingerprints` are those of the data and of a weights file."""
-        what = (
-            self.model_dump(include={"data", "model", "training"})
-            | {"keep": self.evaluation.keep, "precision": precision}
-            | fingerprints
-        )
+        """Name plus digest of all that determines the weights; `fingerprints` are those of the data and of the initial weights.
+
+        Content counts, not place: the same images in another folder are the same run.
+        """
+        what = {
+            "model": self.model.model_dump(include={"network", "options"}),
+            "training": self.training.model_dump(),
+            "keep": self.evaluation.keep,
+            "precision": precision,
+            "content": fingerprints,
+        }
         return f"{self.name}-{digest(what)}"
 
 

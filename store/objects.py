@@ -48,8 +48,10 @@ class Objects:
     def get_json(self, path: str) -> Any:
         """The JSON object at `path`, or None where there is none; raises LoupeError where it is not JSON."""
         data = self.get(path)
+        if data is None:
+            return None
         try:
-            return None if data is None else json.loads(data)
+            return json.loads(data)
         except ValueError as error:
             raise LoupeError(
                 f"{self.address}/{path} is damaged: expected JSON, found {data[:40]!r}. Delete it and run the recipe again."

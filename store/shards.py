@@ -83,8 +83,8 @@ class Artifact:
 
         Raises Missing for an index that is not finished, Corrupt for one that is damaged.
         """
-        array, single = self.array(name), isinstance(indices, int | np.integer)
-        wanted = [int(indices)] if single else [int(index) for index in indices]
+        array, single = self.array(name), np.ndim(indices) == 0
+        wanted = [int(index) for index in np.atleast_1d(np.asarray(indices, np.int64))]
         for index in wanted:
             self.check(name, index)
         try:
@@ -236,7 +236,7 @@ def specification(array: zarr.Array) -> dict[str, Any]:
         "shards": array.shards,
         "fill_value": array.fill_value,
         "compressors": array.compressors,
-        "dimension_names": array.metadata.dimension_names,
+        "dimension_names": array.metadata.to_dict()["dimension_names"],
         "config": {"write_empty_chunks": True},
     }
 
@@ -259,7 +259,7 @@ def create(objects: Objects, path: str, layouts: Mapping[str, Layout], attribute
             dimension_names=item.array.dimensions,
             fill_value=np.nan if kind.kind == "f" else 0,
             compressors=[ZstdCodec(level=1), Crc32cCodec()],
-            attributes={"meaning": item.array.meaning, **item.attributes},
+            attributes={"meaning": item.array.meaning} | dict(item.attributes),  # type: ignore[arg-type]
         )
     for key in sorted(memory, key=lambda key: key == "zarr.json"):
         objects.create(f"{path}/{key}", memory[key].to_bytes())

@@ -147,20 +147,23 @@ class Recipe(Section):
     artifacts: Artifacts = Field(default_factory=lambda: Artifacts())
 
     @model_validator(mode="after")
-    def options_fit(self) -> Self:
-        """Options are checked against the catalogue; a user's own module:function takes whatever it takes."""
+    def options_filled_in(self) -> Self:
+        """Options are checked against the catalogue and their defaults written out, so that a default changed later changes
+        no run; a user's own module:function takes whatever it takes.
+        """
+        changes: dict[str, Any] = {}
         if ":" not in self.data.set:
-            check_options(
-                catalogue.entry(catalogue.DATASETS, self.data.set, "data set"), self.data.options, "data.options"
-            )
+            entry = catalogue.entry(catalogue.DATASETS, self.data.set, "data set")
+            changes["data"] = self.data.model_copy(update={"options": filled(entry, self.data.options, "data.options")})
         if ":" not in self.model.network and not self.model.network.startswith("torchvision/"):
-            check_options(
-                catalogue.entry(catalogue.MODELS, self.model.network, "network"), self.model.options, "model.options"
+            entry = catalogue.entry(catalogue.MODELS, self.model.network, "network")
+            changes["model"] = self.model.model_copy(
+                update={"options": filled(entry, self.model.options, "model.options")}
             )
         if self.artifacts.saliency:
             for name, options in self.artifacts.saliency.options.items():
-                check_options(catalogue.TECHNIQUES[name], options, f"artifacts.saliency.options.{name}")
-        return self
+                filled(catalogue.TECHNIQUES[name], options, f"artifacts.saliency.options.{name}")
+        return self.model_copy(update=changes)
 
     def kept_epochs(self) -> tuple[int, ...]:
         """Epochs whose weights are kept: 0 (the initial model), every n-th, and the last."""
@@ -187,9 +190,10 @@ def digest(what: Any) -> str:
     return hashlib.blake2b(json.dumps(what, sort_keys=True).encode(), digest_size=5).hexdigest()
 
 
-def check_options(entry: catalogue.Entry, options: dict[str, Any], where: str) -> None:
+def filled(entry: catalogue.Entry, options: dict[str, Any], where: str) -> dict[str, Any]:
+    """The options with the entry's defaults; raises ValueError that names each wrong one."""
     try:
-        entry.options(**options)
+        return entry.options(**options).model_dump()
     except ValidationError as error:
         raise ValueError("; ".join(problems(error, entry.options, where))) from error
 

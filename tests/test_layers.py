@@ -181,12 +181,12 @@ def layers(*sizes: tuple[int, bool, bool]) -> tuple[Layer, ...]:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (layers((14, True, True), (7, True, True), (6, True, True)), "1"),                  # deepest of 7 x 7 or more
-        (layers((14, True, True), (7, True, True), (7, False, True)), "1"),                 # at its size, nonnegative
-        (layers((14, True, True), (7, False, True)), "1"),                                  # but never at another size
-        (layers((7, True, True), (7, True, False)), "0"),                                   # which sees everything
+        (layers((14, True, True), (7, True, True), (6, True, True)), "1"),  # deepest of 7 x 7 or more
+        (layers((14, True, True), (7, True, True), (7, False, True)), "1"),  # at its size, nonnegative
+        (layers((14, True, True), (7, False, True)), "1"),  # but never at another size
+        (layers((7, True, True), (7, True, False)), "0"),  # which sees everything
         (layers((4, True, True), (6, True, True), (6, False, True), (2, True, True)), "1"),  # none is: the largest
-        (layers((8, True, False), (7, False, False)), "1"),                                 # no layer sees everything
+        (layers((8, True, False), (7, False, False)), "1"),  # no layer sees everything
     ],
 )
 def test_the_default_layer_is_the_deepest_that_shows_where(found, expected):

@@ -55,6 +55,12 @@ def test_every_recipe_that_comes_with_loupe_is_valid(path: Path) -> None:
     assert recipes.read(path).name
 
 
+def test_defaults_are_written_out_so_that_a_later_one_changes_no_run(tmp_path: Path) -> None:
+    recipe = recipes.parse(tiny.fields(tmp_path, model__options={}))
+    assert recipe.model.options == {"width": 16}
+    assert recipe.data.options["test_fraction"] == 0.2
+
+
 def test_the_id_changes_with_what_determines_the_weights_and_with_nothing_else(tmp_path: Path) -> None:
     first = tiny.recipe(tmp_path).run_id(PRINTS, "float32")
     assert first == tiny.recipe(tmp_path).run_id(PRINTS, "float32")

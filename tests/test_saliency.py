@@ -268,7 +268,7 @@ def test_smooth_maps_follow_the_scale_of_late_gradients():
 
 
 def test_poles_are_zeroed_and_counted():
-    activation = -torch.ones(1, 2, 2, 2)                                            # sums to -4: g = 1/2 is a pole
+    activation = -torch.ones(1, 2, 2, 2)  # sums to -4: g = 1/2 is a pole
     gradient = torch.tensor([[0.5, 0.1], [-0.5, 0.5]]).expand(1, 3, 2, 2, 2)
     seen = stub(activation, gradient)
     assert torch.isfinite(grad_cam_pp(seen)).all()
@@ -279,7 +279,7 @@ def test_poles_come_back_by_technique():
     model = frozen(nn.Conv2d(1, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 2))
     model.network[0].weight.fill_(-1)
     model.network[2].weight.fill_(0.5)
-    images = torch.full((3, 1, 2, 2), 0.75)                                         # normalised 1, so A = -1
+    images = torch.full((3, 1, 2, 2), 0.75)  # normalised 1, so A = -1
     classes = torch.tensor([[0, 1], [0, 0], [1, 1]])
     found = explain(model, images, classes, layer="0", techniques={"grad-cam": {}, "grad-cam++": {}})
     assert found.poles == {"grad-cam": 0, "grad-cam++": 6 * 8}
@@ -516,7 +516,7 @@ def test_of_a_module_called_twice_the_last_call_is_explained():
     seen = Pass(model, batch(), columns(), "relu")
     inner = model.network.relu(model.network.first((batch() - 0.5) / 0.25))
     torch.testing.assert_close(seen.activation, model.network.second(inner).relu())
-    expected = 2 * model.network.fc.weight[columns()] / 64                          # (N, E, k)
+    expected = 2 * model.network.fc.weight[columns()] / 64  # (N, E, k)
     torch.testing.assert_close(seen.gradient, expected[..., None, None].expand_as(seen.gradient))
 
 
@@ -545,7 +545,7 @@ def test_cpu_and_gpu_give_the_same_maps_on_vgg16():
     torch.manual_seed(0)
     model = Wrapped(vgg16(weights=None)).eval().requires_grad_(False)
     images, classes = torch.rand(2, 3, 224, 224), torch.tensor([[1, 2], [3, 3]])
-    asked = {"layer": "features.28", "techniques": GRADIENT_ONLY}           # a convolution before an in-place ReLU
+    asked = {"layer": "features.28", "techniques": GRADIENT_ONLY}  # a convolution before an in-place ReLU
     on_cpu, on_gpu = (explain(model.to(device), images, classes, **asked) for device in ("cpu", "cuda"))
     for name in GRADIENT_ONLY:
         size = on_cpu.maps[name].max()

@@ -51,8 +51,8 @@ def explain(
     for name, options in techniques.items():
         technique = entry(TECHNIQUES, name, "technique")
         shared.poles.zero_()
-        found = resolve(technique.function)(shared, **technique.options(**options).model_dump())       # (N, R, h, w)
-        maps[name] = torch.take_along_dim(found, place[:, :, None, None], 1).cpu()                      # (N, E, h, w)
+        found = resolve(technique.function)(shared, **technique.options(**options).model_dump())  # (N, R, h, w)
+        maps[name] = torch.take_along_dim(found, place[:, :, None, None], 1).cpu()  # (N, E, h, w)
         poles[name] = int(shared.poles.gather(1, place).sum())
     return Explained(maps, poles, shared.logits.cpu())
 
@@ -62,9 +62,9 @@ def distinct(classes: Tensor) -> tuple[Tensor, Tensor]:
 
     R is the largest number of different classes in a row; shorter rows are filled up with their first.
     """
-    same = classes[:, :, None] == classes[:, None, :]                                                   # (N, E, E)
-    first = same.int().argmax(2)                                                                        # (N, E)
+    same = classes[:, :, None] == classes[:, None, :]  # (N, E, E)
+    first = same.int().argmax(2)  # (N, E)
     is_first = first == torch.arange(classes.shape[1], device=classes.device)
-    place = (is_first.cumsum(1) - 1).gather(1, first)                                                   # (N, E)
+    place = (is_first.cumsum(1) - 1).gather(1, first)  # (N, E)
     columns = int(place.max()) + 1
     return classes[:, :1].repeat(1, columns).scatter(1, place, classes), place

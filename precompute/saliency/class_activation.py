@@ -29,7 +29,7 @@ def cam(seen: Pass) -> Tensor:
     """
     if reason := no_pooled_head(seen):
         raise BadInput(f"CAM needs {reason}; choose another technique or layer")
-    weight = seen.forward.linears[-1].weight.detach().to(seen.activation.dtype)     # (K, k)
+    weight = seen.forward.linears[-1].weight.detach().to(seen.activation.dtype)  # (K, k)
     return weighted(weight[seen.classes], seen.activation)
 
 
@@ -52,8 +52,8 @@ def grad_cam_pp(seen: Pass) -> Tensor:
 
     Chattopadhay et al., Grad-CAM++, 2018, https://arxiv.org/abs/1710.11063, eq. 19 for alpha.
     """
-    positive = seen.gradient.relu()                                                 # (N, E, k, h, w)
-    weights = (coefficients(seen, positive) * positive).sum((3, 4))                 # g^3 / g^2 = g
+    positive = seen.gradient.relu()  # (N, E, k, h, w)
+    weights = (coefficients(seen, positive) * positive).sum((3, 4))  # g^3 / g^2 = g
     return weighted(weights, seen.activation).relu()
 
 
@@ -68,9 +68,9 @@ def smooth_grad_cam_pp(seen: Pass, *, draws: int = 4, noise: float = 0.15, numer
     Omeiza et al., Smooth Grad-CAM++, 2019, https://arxiv.org/abs/1908.01224.
     """
     scale = largest(seen.gradient)
-    d1, d2, d3 = mean_powers(seen, scale, draws=draws, noise=noise)                 # units: scale, its square, cube
+    d1, d2, d3 = mean_powers(seen, scale, draws=draws, noise=noise)  # units: scale, its square, cube
     used = (d1 > 0) & (d2 > 0)
-    alpha = coefficients(seen, torch.where(used, d3 / d2, 0.0) * scale)             # (N, E, k, h, w)
+    alpha = coefficients(seen, torch.where(used, d3 / d2, 0.0) * scale)  # (N, E, k, h, w)
     if numerator == "paper":
         alpha = alpha * torch.where(used, d1 / d2, 0.0) / scale
     return weighted((alpha * d1.relu() * scale).sum((3, 4)), seen.activation).relu()
@@ -88,8 +88,8 @@ def coefficients(seen: Pass, ratio: Tensor) -> Tensor:
     and each position multiplies it by its own ratio. Where the two terms cancel, possible only if A or D3 is negative,
     alpha is zero and counted in `seen.poles`.
     """
-    total = seen.activation.sum((2, 3))[:, None, :, None, None]                     # (N, 1, k, 1, 1)
-    denominator = (total * ratio).add_(2)                                           # (N, E, k, h, w)
+    total = seen.activation.sum((2, 3))[:, None, :, None, None]  # (N, 1, k, 1, 1)
+    denominator = (total * ratio).add_(2)  # (N, E, k, h, w)
     pole = denominator.abs() < POLE
     seen.poles.add_(pole.sum((2, 3, 4)))
     return denominator.reciprocal_().masked_fill_(pole, 0.0)
@@ -108,11 +108,11 @@ def mean_powers(seen: Pass, scale: Tensor, *, draws: int, noise: float) -> tuple
     """The means of g, g^2 and g^3 over noisy copies, g in units of `scale`: three times (N, E, k, h, w)."""
     count = len(seen.images)
     means = (torch.zeros_like(seen.gradient), torch.zeros_like(seen.gradient), torch.zeros_like(seen.gradient))
-    span = seen.images.amax((1, 2, 3), keepdim=True) - seen.images.amin((1, 2, 3), keepdim=True)     # (N, 1, 1, 1)
+    span = seen.images.amax((1, 2, 3), keepdim=True) - seen.images.amin((1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
     for part in noise_draws(seen, draws).split(max(1, IMAGES_AT_ONCE // count)):
-        noisy = seen.images + noise * span * part[:, None]                                          # (d, N, C, H, W)
+        noisy = seen.images + noise * span * part[:, None]  # (d, N, C, H, W)
         copies = replace(seen, images=noisy.flatten(0, 1), classes=seen.classes.repeat(len(part), 1))
-        g = copies.gradient.unflatten(0, (len(part), count)) / scale                                # (d, N, E, k, h, w)
+        g = copies.gradient.unflatten(0, (len(part), count)) / scale  # (d, N, E, k, h, w)
         power = g
         for mean in means:
             mean += power.sum(0) / draws

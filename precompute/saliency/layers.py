@@ -122,8 +122,8 @@ def other_head(model: nn.Module, layer: Layer, images: Tensor) -> str | None:
     if reason := no_pooled_head(seen):
         return reason
     # Logits of a fresh network may be little more than the bias, but of a mean every position has the same share.
-    weight = seen.forward.linears[0].weight.detach()[seen.classes]                                # (2, 1, k)
-    shares = seen.gradient * (layer.height * layer.width)                                        # (2, 1, k, h, w)
+    weight = seen.forward.linears[0].weight.detach()[seen.classes]  # (2, 1, k)
+    shares = seen.gradient * (layer.height * layer.width)  # (2, 1, k, h, w)
     slack = TOLERANCE[seen.precision] * weight.abs().max()
     return not_only_means(layer.name) if ((shares - weight[..., None, None]).abs() > slack).any() else None
 
@@ -133,11 +133,11 @@ def no_pooled_head(seen: Pass) -> str | None:
     linears = seen.forward.linears
     if len(linears) != 1:
         return f"{POOLED_HEAD}; this network ends in {len(linears) or 'no'} linear layer{'s' if linears else ''}"
-    weight, means = linears[0].weight.detach(), seen.activation.mean((2, 3))                     # (K, k), (N, k)
+    weight, means = linears[0].weight.detach(), seen.activation.mean((2, 3))  # (K, k), (N, k)
     if weight.shape != (seen.logits.shape[1], means.shape[1]):
         given = f"{weight.shape[1]:,} values, not the {means.shape[1]:,} channel means of {seen.layer}"
         return f"{POOLED_HEAD}; this network's linear layer reads {given}"
-    found = nn.functional.linear(means.to(weight.dtype), weight, linears[0].bias)                # (N, K)
+    found = nn.functional.linear(means.to(weight.dtype), weight, linears[0].bias)  # (N, K)
     slack = TOLERANCE[seen.precision] * seen.logits.abs().max()
     return not_only_means(seen.layer) if ((found - seen.logits).abs() > slack).any() else None
 

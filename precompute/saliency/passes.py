@@ -69,11 +69,11 @@ class Pass:
         leaf, logits = self.forward.leaf, self.forward.logits
         found = None
         if logits.requires_grad:
-            scores = logits.gather(1, column[:, None])                          # (N, 1)
+            scores = logits.gather(1, column[:, None])  # (N, 1)
             (found,) = torch.autograd.grad(scores.sum(), leaf, retain_graph=keep, allow_unused=True)
         if found is None:
             raise BadInput(f"the logits do not depend on layer {self.layer!r}; choose a layer on the way to them")
-        return found                                                            # (N, k, h, w)
+        return found  # (N, k, h, w)
 
     @cached_property
     def poles(self) -> Tensor:

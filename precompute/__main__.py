@@ -124,6 +124,9 @@ def show(run_id: RunArgument, store: StoreOption = None) -> None:
     out.print(f"[bold]{item.id}[/]  {status.state}  {escape(status.reason)}")
     out.print(f"{item.size() / 1e6:,.1f} MB, {item.attributes['parameters']:,} parameters")
     out.print_json(data={key: item.attributes[key] for key in ("recipe", "provenance", "fingerprints", "dataset")})
+    if len(used := item.kept("configurations")) > 1:
+        out.print("Computed with more than one configuration, so not all bits can be repeated on one:")
+        out.print_json(data=used)
     table = Table("artifact", "finished", "options", box=None, header_style="bold")
     for name, artifact in item.artifacts().items():
         facts = artifact.attributes
@@ -160,14 +163,18 @@ def verify(
 
 
 def mend(objects: Objects, item: Run) -> None:
-    """Takes away the damaged shards and runs the run's own recipe again."""
+    """Takes away what is damaged and runs again every recipe this run was asked for with."""
     from precompute.making import make, remove_damage
 
     for line in remove_damage(item):
         out.print(f"removed: {escape(line)}")
+    asked = [recipes.parse(fields, item.id) for fields in item.kept("asked")] or [
+        recipes.parse(dict(item.recipe), item.id)
+    ]
     with bar() as progress:
         task = progress.add_task("computing again", total=None, left="")
-        make(objects, recipes.parse(dict(item.recipe), item.id), lambda status: shown(progress, task, status))
+        for recipe in asked:
+            make(objects, recipe, lambda status: shown(progress, task, status))
 
 
 @app.command()

@@ -19,6 +19,7 @@ class Kind:
     doing: str
     plan: Callable[[Bench], list[Artifact]]
     compute: Callable[[Bench, Sequence[Artifact], int], Mapping[str, Shard]]
+    per_layer: bool = False  # one task for each target layer, not one in all
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,27 @@ def carry_out(bench: Bench, task: Task) -> None:
 
 
 def planned(bench: Bench) -> dict[str, int]:
-    """How many tasks of each kind a whole run has, for the estimate of the time left."""
-    epochs = bench.recipe.kept_epochs()
-    saliency = bench.recipe.artifacts.saliency
-    layers = len(saliency.layers) if saliency else 0
-    counts = {"training": bench.recipe.training.epochs, "evaluation": len(epochs), "saliency": len(epochs) * layers}
-    return counts | {"cases": len(epochs) * layers if saliency and saliency.cases else 0}
+    """How many steps of each kind a whole run has, for the estimate of the time left."""
+    epochs, layers = len(bench.recipe.kept_epochs()), len(maps.layers_asked(bench))
+    tasks_of = {name: epochs * (layers if kind.per_layer else 1) for name, kind in KINDS.items()}
+    return {"training": bench.recipe.training.epochs} | tasks_of
+
+
+def finished(bench: Bench) -> dict[str, int]:
+    """How many of those are finished already."""
+    history = bench.run.artifact("training")
+    counts = {"training": max(len(history.marked()) - 1, 0)}  # epoch 0 is not trained
+    for name, kind in KINDS.items():
+        by_layer: dict[str, int] = {}
+        for artifact in kind.plan(bench):
+            layer = artifact.attributes.get("layer", "")
+            by_layer[layer] = min(by_layer.get(layer, len(artifact.promised)), len(artifact.marked()))
+        counts[name] = sum(by_layer.values())
+    return counts
 
 
 KINDS: dict[str, Kind] = {
     "evaluation": Kind("evaluation", evaluation.plan, evaluation.compute),
-    "saliency": Kind("saliency maps", maps.plan, maps.compute),
-    "cases": Kind("maps of recommended cases", maps.plan_cases, maps.compute_cases),
+    "saliency": Kind("saliency maps", maps.plan, maps.compute, per_layer=True),
+    "cases": Kind("maps of recommended cases", maps.plan_cases, maps.compute_cases, per_layer=True),
 }

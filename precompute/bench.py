@@ -1,12 +1,13 @@
 """The workbench of one run: its recipe, data and device, and the network as it was after any epoch."""
 
+import inspect
 import os
 import platform
 import subprocess
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Bench:
     run: Run
     recipe: Recipe
     data: DataSet
+    images: Artifact
     evaluated: np.ndarray
     device: torch.device
     progress: Progress
@@ -107,7 +109,7 @@ def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> B
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     data = datasets.load(recipe.data.set, recipe.data.options)
     evaluated = select(data.test.labels, recipe.evaluation.images)
-    prints = {"data": datasets.fingerprint(data), "weights": fingerprint_of(recipe.model.weights)}
+    prints = fingerprints(recipe, data)
     precision = precision_for(place) if recipe.training.precision == "auto" else recipe.training.precision
     run_id = recipe.run_id(prints, precision)
     images = store_images(objects, data, evaluated, recipe, prints["data"])
@@ -116,7 +118,9 @@ def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> B
         facts["provenance"]["precision"] = precision
         runs.create_run(objects, run_id, facts)
     run = runs.open_run(objects, run_id)
-    return Bench(run, recipe, data, evaluated, place, Progress(run))
+    run.keep("asked", recipe.model_dump(mode="json"))
+    run.keep("configurations", provenance(place))
+    return Bench(run, recipe, data, images, evaluated, place, Progress(run))
 
 
 def describe(recipe: Recipe, data: DataSet, device: torch.device) -> dict[str, Any]:
@@ -172,11 +176,17 @@ def provenance(device: torch.device) -> dict[str, Any]:
     }
 
 
-def fingerprint_of(weights: str | None) -> str:
-    """Content of a weights file, or the name of the weights."""
-    if weights and Path(weights).is_file():
-        return f"{zlib.crc32(Path(weights).read_bytes()):08x}"
-    return weights or ""
+def fingerprints(recipe: Recipe, data: DataSet) -> dict[str, str]:
+    """Digests of all content a run depends on: images, a weights file or the weights' name, the user's own code."""
+    weights = Path(recipe.model.weights or "").expanduser()
+    own = [name.partition(":")[0] for name in (recipe.data.set, recipe.model.network) if ":" in name]
+    return {
+        "data": datasets.fingerprint(data),
+        "weights": shards.checksum(weights.read_bytes()) if weights.is_file() else recipe.model.weights or "",
+        "code": shards.checksum("".join(inspect.getsource(import_module(name)) for name in own).encode())
+        if own
+        else "",
+    }
 
 
 def select(labels: np.ndarray, images: str | int) -> np.ndarray:
@@ -222,7 +232,6 @@ def store_images(objects: Objects, data: DataSet, evaluated: np.ndarray, recipe:
             "test_images": len(data.test.labels),
             "selection": recipe.evaluation.images,
             "promised": list(range(layouts["pixels"].shards)),
-            "owner": "its run's id",
         },
     )
     for index in artifact.missing():

@@ -4,7 +4,7 @@ Data sets in folders and uploads go through the same functions, so that a networ
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from store.errors import BadInput
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # not EPS and the like, which start other programs
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 MOST_PIXELS = 64_000_000  # of one picture: 192 MB decoded; a few kilobytes can claim gigabytes
+BAND = 250_000  # pixels whose values are scaled at once
 THREADS = 4
 
 
@@ -35,7 +36,9 @@ def decode(source: bytes | Path, name: str = "", *, upright: bool = True) -> tup
                 raise BadInput(f"{name} claims {claim}; at most {MOST_PIXELS:,} are decoded. Scale it down first.")
             notes = _frames(image)
             image.load()
-            return _rgb(ImageOps.exif_transpose(image) if upright else image, notes), notes
+            if upright:
+                ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image, notes), notes
     except BadInput:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -59,7 +62,7 @@ def _frames(image: Image.Image) -> list[str]:
 def _rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     """`image` as RGB; what a person would want to know is added to `notes`."""
     if image.mode.startswith(("I", "F")):
-        return _eight_bits(np.asarray(image), notes).convert("RGB")
+        return _eight_bits(image, notes).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         if np.asarray(layer.getchannel("A")).min() < 255:
@@ -70,12 +73,26 @@ def _rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(values: np.ndarray, notes: list[str]) -> Image.Image:
+def _eight_bits(image: Image.Image, notes: list[str]) -> Image.Image:
     """Grey values of 16 bits to 8; whatever else is stretched from its least to its greatest value."""
-    values = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
-    low, high = (0, 65535) if values.min() >= 0 and 1 < values.max() <= 65535 else (values.min(), values.max())
+    ends = [(values.min(), values.max()) for _, values in _bands(image)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if low >= 0 and 1 < high <= 65535:
+        low, high = 0, 65535
     notes.append(f"Its grey values, {low:g} to {high:g}, are scaled to 8 bits.")
-    return Image.fromarray(((values - low) / max(high - low, 1e-12) * 255).round().astype(np.uint8))
+    scaled = Image.new("L", image.size)
+    for top, values in _bands(image):
+        levels = ((values - low) / max(high - low, 1e-12) * 255).round().astype(np.uint8)
+        scaled.paste(Image.fromarray(levels), (0, top))
+    return scaled
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
+    """The values of a grey picture as float64, some rows at a time with the first one's number: 8 bytes a pixel add up."""
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield top, np.nan_to_num(np.asarray(band).astype(np.float64), posinf=0, neginf=0)
 
 
 def kept_share(size: int) -> float:

@@ -10,13 +10,14 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from precompute.bench import Bench, Shard
 from precompute.datasets import Images
 from precompute.recipe import digest
+from precompute.saliency.passes import arithmetic
 from store.schema import MEASURES, SPLITS
 from store.shards import Artifact
 
 
 def plan(bench: Bench) -> list[Artifact]:
-    options = bench.recipe.evaluation
-    identity = digest([bench.run.attributes["dataset"], options.images, options.train_images])
+    options, dataset = bench.recipe.evaluation, bench.images.path.rsplit("/", 1)[-1]
+    identity = digest([dataset, options.train_images])
     classes = len(bench.run.classes)
     sizes = {
         "epoch": bench.recipe.training.epochs + 1,
@@ -28,7 +29,7 @@ def plan(bench: Bench) -> list[Artifact]:
         "measure": len(MEASURES),
     }
     facts = {
-        "dataset": bench.run.attributes["dataset"],
+        "dataset": dataset,
         "splits": list(SPLITS),
         "measures": list(MEASURES),
         "train_images": len(train_sample(bench)),
@@ -78,6 +79,6 @@ def logits_of(bench: Bench, epoch: int, images: Images, numbers: np.ndarray) -> 
     for part, batch in bench.batches(images, numbers):
         margin = (batch.shape[-1] - side) // 2
         batch = batch[..., margin : margin + side, margin : margin + side]  # (n, C, side, side)
-        with torch.inference_mode():
+        with torch.inference_mode(), arithmetic(bench.device, "float32"):
             logits[part] = network(batch.contiguous(memory_format=torch.channels_last)).cpu().numpy()
     return logits

@@ -1,12 +1,13 @@
 """Makes a run: trains it and fills its artifacts, epoch by epoch, or goes on where an earlier process stopped."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from precompute.artifacts import carry_out, planned, tasks
+from precompute.artifacts import carry_out, finished, planned, tasks
 from precompute.bench import Bench, open_bench
 from precompute.recipe import Recipe
-from precompute.train import train
-from store.errors import LoupeError
+from precompute.train import allocate, train
+from store.errors import LoupeError, Missing
 from store.objects import Objects
 from store.runs import Run, Status, dataset
 
@@ -26,23 +27,32 @@ def steps(bench: Bench) -> Iterator[Status]:
     Steps are idempotent: whoever begins again, in whatever process, goes on with what is not marked. Whatever ends the
     making, the run's status says so.
     """
-    progress = bench.progress
+    progress, run = bench.progress, bench.run
     try:
-        bench.run.reopen()
-        expect(bench)
+        run.reopen()
+        weights, _ = allocate(bench)
+        progress.planned.update(planned(bench))
+        if 0 in weights.marked():
+            progress.finished.update(finished(bench))
         for _ in train(bench):
             yield progress.status()
             yield from fill(bench)
         yield from fill(bench)
-        if not bench.run.missing():
-            bench.run.summarise()
     except (KeyboardInterrupt, GeneratorExit):
         progress.say("stopped", "It was interrupted; run the recipe again to go on.")
         raise
     except Exception as error:
-        progress.say("failed", str(error) if isinstance(error, LoupeError) else f"{type(error).__name__}: {error}")
+        with suppress(LoupeError):  # where the disk is full, the status cannot be written either
+            progress.say("failed", str(error) if isinstance(error, LoupeError) else f"{type(error).__name__}: {error}")
         raise
-    progress.say("finished")
+    if missing := run.missing():
+        names = ", ".join(missing)
+        progress.say(
+            "stopped", f"What an earlier recipe asked for is missing: {names}. `verify {run.id} --repair` computes it."
+        )
+    else:
+        run.summarise()
+        progress.say("finished")
 
 
 def fill(bench: Bench) -> Iterator[Status]:
@@ -53,27 +63,11 @@ def fill(bench: Bench) -> Iterator[Status]:
             yield bench.progress.status()
 
 
-def expect(bench: Bench) -> None:
-    """Counts what is finished already, so that progress starts there."""
-    progress = bench.progress
-    progress.planned.update(planned(bench))
-    for item in bench.run.artifacts().values():
-        kind = item.kind
-        done = len(item.marked()) - (kind == "training")  # epoch 0 is not trained
-        if kind in progress.planned and item.promised:
-            progress.finished[kind] = min(max(progress.finished[kind], done), progress.planned[kind])
-
-
 def remove_damage(run: Run) -> list[str]:
     """Discards every damaged shard of a run and of its images; returns what it found, one sentence each."""
-    found = []
-    for artifact in [dataset(run.objects, run.attributes["dataset"]), *run.artifacts().values()]:
-        artifact.known.clear()
-        for index in artifact.marked():
-            stats = {name: run.objects.stat(artifact.key(name, index)) for name in artifact.attributes["arrays"]}
-            problems = [artifact.problem(name, index, stat, thorough=True) for name, stat in stats.items()]
-            if any(problems):
-                artifact.discard(index)
-                found += [problem for problem in problems if problem]
+    found = [line for artifact in run.artifacts().values() for line in artifact.discard_damage()]
+    for name in run.datasets():
+        with suppress(Missing):  # making the run stores its images again
+            found += dataset(run.objects, name, run.id).discard_damage()
     run.reopen()
     return found

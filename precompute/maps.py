@@ -64,7 +64,7 @@ def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{technique.replace('+', 'p')}-{layer}".lower())
     return f"{kind}-{slug}-{digest(facts)}", facts | {
         "title": entry.title,
-        "dataset": bench.run.attributes["dataset"],
+        "dataset": outputs.attributes["dataset"],
         "signed": entry.signed,
     }
 

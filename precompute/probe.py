@@ -23,6 +23,7 @@ from store.errors import BadInput, LoupeError
 if TYPE_CHECKING:
     from precompute.models import Classifier
 
+ALLOW = "LOUPE_ALLOW"  # modules with networks of one's own that a store may name, separated by commas
 KEPT_BYTES = 512 * 1024**2  # networks kept ready; the demo's 30 epochs take 5 MB
 PREDICTED = -1  # stands for the class predicted at the epoch
 
@@ -96,7 +97,23 @@ def opened(request: Mapping[str, Any]) -> runs.Run:
     run = runs.open_run(objects.connect(request["store"]), request["run"])
     if run.uuid != request["uuid"]:
         raise LoupeError(f"Run {request['run']} was deleted and made again meanwhile. Reload the page.")
+    permit(run)
     return run
+
+
+def permit(run: runs.Run) -> None:
+    """Raises BadInput where the run's network is a function of a module that the environment's LOUPE_ALLOW does not name.
+
+    Whoever wrote the store chose that name: to look at his runs must not run code that he chose.
+    """
+    name = str(run.recipe["model"]["network"])
+    module, colon, _ = name.partition(":")
+    allowed = [item.strip() for item in os.environ.get(ALLOW, "").split(",")]
+    if colon and not any(item and f"{module}.".startswith(f"{item}.") for item in allowed):
+        raise BadInput(
+            f"The network of this run is the function '{name}', which only runs if you allow it, because a store that "
+            f"somebody else wrote could name any. If you trust the module {module}, start Loupe with {ALLOW}={module}."
+        )
 
 
 def size_of(model: "Classifier") -> int:

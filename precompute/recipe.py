@@ -63,7 +63,7 @@ class Training(Section):
     step_epochs: int = Field(
         10, ge=1, le=10_000, description="with schedule = step: epochs between two drops to a tenth"
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD and RMSprop")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD (Nesterov's form) and RMSprop")
     weight_decay: float = Field(0, ge=0, le=1, description="shrinks the weights at each step")
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")

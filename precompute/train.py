@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from precompute.augmentation import augment
 from precompute.bench import Bench, initial
+from precompute.saliency.passes import arithmetic
 from store.errors import Busy, LoupeError
 from store.schema import TRAINING_MEASURES
 from store.shards import Artifact, checksum
@@ -72,13 +73,13 @@ def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float
     device, half = bench.device, bench.precision(options.precision) == "bfloat16"
     total = torch.zeros((), dtype=torch.float64, device=device)
     learner.network.train()
-    with torch.random.fork_rng(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+    with torch.random.fork_rng(), arithmetic(device, "bfloat16" if half else "float32"):
         torch.manual_seed(options.seed * 100_003 + learner.epoch + 1)  # dropout
         for numbers in order.split(options.batch_size):
             images, labels = pixels.batch(numbers, generator)  # (n, C, H, W), (n,)
             loss = F.cross_entropy(learner.network(images).float(), labels, label_smoothing=options.label_smoothing)
             if device.type == "cpu" and not math.isfinite(loss.item()):
-                raise diverged(learner)
+                raise diverged(learner, learner.epoch + 1)
             learner.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             learner.optimizer.step()
@@ -86,14 +87,14 @@ def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float
             total += loss.detach() * len(numbers)
             bench.progress.tick()
     if not math.isfinite(mean := total.item() / len(pixels)):
-        raise diverged(learner)
+        raise diverged(learner, learner.epoch + 1)
     return mean
 
 
-def diverged(learner: Learner) -> Diverged:
+def diverged(learner: Learner, epoch: int) -> Diverged:
     rate = learner.schedule.get_last_lr()[0]
     return Diverged(
-        f"The loss is not a number any more in epoch {learner.epoch + 1}, at a learning rate of {rate:.3g}. "
+        f"Loss or weights are not finite any more in epoch {epoch}, at a learning rate of {rate:.3g}. "
         "Epochs before it can still be looked at; try a smaller learning rate."
     )
 
@@ -149,8 +150,8 @@ SCHEDULES: dict[str, Any] = {
     "step": lambda optimizer, o, steps: StepLR(
         optimizer, step_size=max(1, o.step_epochs * steps // o.epochs), gamma=0.1
     ),
-    "one-cycle": lambda optimizer, o, steps: OneCycleLR(
-        optimizer, max_lr=o.learning_rate, total_steps=max(steps, 2) + 1
+    "one-cycle": lambda optimizer, o, steps: OneCycleLR(  # the momentum stays what the recipe says
+        optimizer, max_lr=o.learning_rate, total_steps=max(steps, 2) + 1, cycle_momentum=False
     ),
 }
 
@@ -197,19 +198,21 @@ def commit(bench: Bench, learner: Learner, weights: Artifact, history: Artifact)
     A kill between any two of them costs nothing: the state that the history names is the one gone on from.
     """
     values = flat(learner.network.network.state_dict())
+    if not np.isfinite(values["float32"]).all():
+        raise diverged(learner, learner.epoch)
     mark = int(checksum(b"".join(array.tobytes() for array in values.values()))[:12], 16)
     epoch, run = learner.epoch, bench.run
     run.objects.put(state_path(bench, epoch, mark), packed(learner))
     same = history.write(epoch, {"measures": np.array([[*learner.measures]]), "weights_digest": np.array([mark])})
     if not same and int(history.read("weights_digest", epoch)) != mark:
         raise Busy(
-            f"Run {run.id} is being trained by another process, to other weights; this one stops at epoch {epoch}. "
-            "Follow the other on the pages."
+            f"Run {run.id} holds other weights at epoch {epoch} than this process trained, which stops here. Either another "
+            "process is training it (follow it on the pages), or it was begun with another number of threads, precision or "
+            "version: `show` lists those; train with the same, or delete the run and train it again."
         )
     if epoch in weights.promised and not weights.write(epoch, values):
         raise Busy(
-            f"Run {run.id} holds other weights at epoch {epoch}, from another configuration (threads, precision or versions). "
-            "Delete the run to train it here."
+            f"Run {run.id} holds weights at epoch {epoch} that its history does not name. Delete the run and train it again."
         )
     for stat in list(run.objects.under(f"{run.path}/resume")):
         if (

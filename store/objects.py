@@ -40,10 +40,11 @@ class Objects:
 
     def get(self, path: str) -> bytes | None:
         """The object, or None where there is none."""
-        try:
-            return bytes(obstore.get(self.raw, path).bytes())
-        except (FileNotFoundError, NotFoundError):
-            return None
+        with translated(self.address):
+            try:
+                return bytes(obstore.get(self.raw, path).bytes())
+            except (FileNotFoundError, NotFoundError):
+                return None
 
     def get_json(self, path: str) -> Any:
         """The JSON object at `path`, or None where there is none; raises LoupeError where it is not JSON."""
@@ -72,20 +73,23 @@ class Objects:
         return True
 
     def stat(self, path: str) -> Stat | None:
-        try:
-            meta = obstore.head(self.raw, path)
-        except (FileNotFoundError, NotFoundError):
-            return None
+        with translated(self.address):
+            try:
+                meta = obstore.head(self.raw, path)
+            except (FileNotFoundError, NotFoundError):
+                return None
         return Stat(path, meta["size"], meta["e_tag"] or "")
 
     def under(self, prefix: str) -> Iterator[Stat]:
         """Every object whose path begins with the folder `prefix`."""
-        for batch in obstore.list(self.raw, prefix):
-            yield from (Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch)
+        with translated(self.address):
+            for batch in obstore.list(self.raw, prefix):
+                yield from (Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly inside `prefix`, sorted."""
-        found = obstore.list_with_delimiter(self.raw, prefix)["common_prefixes"]
+        with translated(self.address):
+            found = obstore.list_with_delimiter(self.raw, prefix)["common_prefixes"]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete_each(self, paths: Sequence[str]) -> None:
@@ -105,7 +109,7 @@ class Objects:
 
 
 class translated:
-    """Turns the object store's own errors into ours while something is written."""
+    """Turns the object store's own errors into ours."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -120,7 +124,8 @@ class translated:
                     f"No space is left at {self.address}. What was finished is safe: free some space and run the command again."
                 ) from error
             raise LoupeError(
-                f"Writing to {self.address} failed: {text.splitlines()[0]}. What was finished is safe: mend it and run again."
+                f"The store at {self.address} does not answer as it should: {text.splitlines()[0]}. "
+                "What was finished is safe: mend it and run again."
             ) from error
 
 
@@ -140,5 +145,10 @@ def connect(address: str | None = None) -> Objects:
     folder = Path(address.removeprefix("file://")).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"LOUPE_STORE: '{address}' is a file; a folder or an object-store address was expected.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"LOUPE_STORE: '{address}' cannot be made: {error.strerror}. Name a folder you may write to."
+        ) from error
     return Objects(address, LocalStore(folder), folder)

@@ -66,8 +66,8 @@ class Run:
 
     def artifacts(self) -> dict[str, Artifact]:
         """Every artifact by name, whether finished or not."""
-        summary = self.objects.get_json(f"{self.path}/summary.json")
-        if summary:
+        summary = self.read_json("summary.json")
+        if "artifacts" in summary:
             for name, item in summary["artifacts"].items():
                 if name not in self.opened:
                     marks = {int(index): mark for index, mark in item["marks"].items()}
@@ -106,8 +106,26 @@ class Run:
 
     def status(self) -> Status:
         """The last word of whoever computes this run; state "unknown" where nobody has said any."""
-        found = self.objects.get_json(f"{self.path}/status.json")
-        return Status(**found) if found else Status(state="unknown")
+        found = self.read_json("status.json")
+        known = {name: found[name] for name in Status.__dataclass_fields__ if name in found}
+        return Status(**known) if "state" in known else Status(state="unknown")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A small object beside the artifacts that can be done without; {} where it is absent or damaged."""
+        try:
+            found = self.objects.get_json(f"{self.path}/{name}")
+        except LoupeError:
+            found = None
+        return found if isinstance(found, dict) else {}
+
+    def keep(self, kind: str, what: Mapping[str, Any]) -> None:
+        """Keeps a small fact for good, once, named by its content: a recipe asked for, a configuration computed with."""
+        body = json.dumps(what, sort_keys=True).encode()
+        self.objects.create(f"{self.path}/{kind}/{shards.checksum(body)[:12]}.json", body)
+
+    def kept(self, kind: str) -> list[dict[str, Any]]:
+        """All facts of a kind, in no order."""
+        return [self.objects.get_json(stat.path) for stat in self.objects.under(f"{self.path}/{kind}")]
 
     def say(self, status: Mapping[str, Any]) -> None:
         """Replaces the status."""
@@ -145,8 +163,22 @@ class Run:
 
     def verify(self) -> list[str]:
         """Everything missing or damaged, one sentence each; reads every byte."""
-        data = dataset(self.objects, self.attributes["dataset"])
-        return [*data.verify(), *(problem for item in self.artifacts().values() for problem in item.verify())]
+        found = (
+            []
+            if self.read_json("summary.json")
+            else [f"Run {self.id} is not finished: not all it was asked for is there."]
+        )
+        for name in self.datasets():
+            try:
+                found += dataset(self.objects, name, self.id).verify()
+            except LoupeError as error:
+                found.append(str(error))
+        return [*found, *(problem for item in self.artifacts().values() for problem in item.verify())]
+
+    def datasets(self) -> list[str]:
+        """Ids of the image sets this run's artifacts show."""
+        named = {item.attributes["dataset"] for item in self.artifacts().values() if "dataset" in item.attributes}
+        return sorted(named | {self.attributes["dataset"]})
 
     def size(self) -> int:
         """Bytes on disk, without the shared images."""
@@ -200,24 +232,28 @@ def all_runs(objects: Objects) -> tuple[list[Run], list[str]]:
 def delete_run(objects: Objects, run_id: str) -> int:
     """Deletes a run, and its images where no other run shows them. Returns the bytes freed."""
     half_deleted = run_id in run_ids(objects) and not objects.stat(f"runs/{safe(run_id)}/zarr.json")
-    data = None if half_deleted else open_run(objects, run_id).attributes.get("dataset")
-    shared = any(shows(objects, other, data) for other in run_ids(objects) if other != run_id)
+    own = [] if half_deleted else open_run(objects, run_id).datasets()
+    unshared = [
+        data for data in own if not any(shows(objects, other, data) for other in run_ids(objects) if other != run_id)
+    ]
     objects.delete_each([f"runs/{run_id}/zarr.json"])  # first, so that no reader finds half a run
-    freed = objects.delete(f"runs/{run_id}")
-    return freed if shared or not data else freed + objects.delete(f"datasets/{data}")
+    return objects.delete(f"runs/{run_id}") + sum(objects.delete(f"datasets/{data}") for data in unshared)
 
 
-def shows(objects: Objects, run_id: str, data: str | None) -> bool:
+def shows(objects: Objects, run_id: str, data: str) -> bool:
     """Whether a run may show these images; one of a newer Loupe or with damaged facts cannot be opened, but may."""
     try:
-        return (objects.get_json(f"runs/{run_id}/zarr.json") or {}).get("attributes", {}).get("dataset") == data
+        return data in open_run(objects, run_id).datasets()
+    except Missing:
+        return False
     except LoupeError:
         return True
 
 
-def dataset(objects: Objects, dataset_id: str) -> Artifact:
-    """The evaluated images a run shows."""
-    return shards.find(objects, f"datasets/{safe(dataset_id)}")
+def dataset(objects: Objects, dataset_id: str, run_id: str = "RUN") -> Artifact:
+    """The evaluated images a run shows; `run_id` is the run named in the remedy for damage."""
+    found = shards.find(objects, f"datasets/{safe(dataset_id)}")
+    return Artifact(objects, found.path, dict(found.attributes) | {"owner": run_id})
 
 
 def safe(name: str) -> str:

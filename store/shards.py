@@ -7,7 +7,7 @@ shard as fill value, so everything read here is checked against its mark first.
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -61,9 +61,21 @@ class Artifact:
         if len(self.known) < len(self.promised):
             for stat in self.objects.under(f"{self.path}/done"):
                 name = stat.path.rsplit("/", 1)[-1].removesuffix(".json")
-                if name.isdecimal() and int(name) not in self.known:
-                    self.known[int(name)] = self.objects.get_json(stat.path)["arrays"]
+                if name.isdecimal() and int(name) not in self.known and (mark := self.mark(stat.path)):
+                    self.known[int(name)] = mark
         return tuple(sorted(self.known))
+
+    def mark(self, path: str) -> Mark | None:
+        """A mark as it was written; None where it is damaged, so that its index counts as not finished."""
+        try:
+            arrays = json.loads(self.objects.get(path) or b"")["arrays"]
+            return (
+                arrays
+                if all({"size", "blake2b", "e_tag"} <= set(arrays[name]) for name in self.attributes["arrays"])
+                else None
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def missing(self) -> tuple[int, ...]:
         """The promised indices that are not finished."""
@@ -157,15 +169,19 @@ class Artifact:
             self.objects.delete_each([self.key(name, index) for name in data])
         stats = {name: self.objects.stat(self.key(name, index)) for name in data}
         arrays = {
-            name: {"size": len(item), "blake2b": checksum(item), "e_tag": stat.e_tag if (stat := stats[name]) else ""}
+            name: {"size": len(item), "blake2b": checksum(item), "e_tag": stat.e_tag}
             for name, item in data.items()
+            if (stat := stats[name]) and stat.size == len(item)
         }
+        if len(arrays) < len(data):  # another writer took this one for dead meanwhile
+            return self.write(index, values)
         mark = {"written": datetime.now(UTC).isoformat(timespec="seconds"), "arrays": arrays}
         return self.objects.create(self.mark_key(index), json.dumps(mark).encode()) or self.holds(index, data)
 
     def holds(self, index: int, data: Mapping[str, bytes]) -> bool:
         """Whether the finished index holds just these bytes."""
-        self.marked()
+        if index not in self.marked():
+            raise Corrupt(f"The mark of {self.path} at {index} is damaged. {self.remedy()}")
         return all(self.known[index][name]["blake2b"] == checksum(item) for name, item in data.items())
 
     def place(self, index: int, data: Mapping[str, bytes]) -> bool:
@@ -201,11 +217,40 @@ class Artifact:
         """Everything that is wrong with this artifact, one sentence each: each shard is read and compared with its mark."""
         self.known.clear()
         problems = [f"{self.path} lacks {index}: it is promised, but not finished." for index in self.missing()]
+        problems += [f"{key} is missing or damaged." for key in self.damaged_metadata()]
         for index in self.marked():
-            for name in self.attributes["arrays"]:
-                if found := self.problem(name, index, self.objects.stat(self.key(name, index)), thorough=True):
-                    problems.append(found)
+            problems += self.problems(index)
         return problems
+
+    def problems(self, index: int) -> list[str]:
+        """What is wrong at one finished index; every byte is read."""
+        stats = {name: self.objects.stat(self.key(name, index)) for name in self.attributes["arrays"]}
+        found = [self.problem(name, index, stat, thorough=True) for name, stat in stats.items()]
+        return [problem for problem in found if problem]
+
+    def damaged_metadata(self) -> list[str]:
+        """The zarr.json of this artifact and its arrays that are not what they were written as."""
+        keys = {f"{self.path}/{name}/zarr.json": mark for name, mark in self.attributes.get("metadata", {}).items()}
+        found = [key for key, mark in keys.items() if checksum(self.objects.get(key) or b"") != mark]
+        return found if self.objects.stat(f"{self.path}/zarr.json") else [*found, f"{self.path}/zarr.json"]
+
+    def discard_damage(self) -> list[str]:
+        """Removes what is damaged, marks first, so that it is computed again; returns a sentence about each."""
+        self.known.clear()
+        removed = [f"{key} was missing or damaged." for key in self.damaged_metadata()]
+        if removed:  # all are written again, the group's last
+            self.objects.delete_each(
+                [f"{self.path}/zarr.json", *(f"{self.path}/{name}/zarr.json" for name in self.attributes["arrays"])]
+            )
+        for index in self.marked():
+            if problems := self.problems(index):
+                self.discard(index)
+                removed += problems
+        for stat in list(self.objects.under(f"{self.path}/done")):
+            if not self.mark(stat.path):
+                self.objects.delete_each([stat.path])
+                removed.append(f"{stat.path} was damaged.")
+        return removed
 
     def discard(self, index: int) -> None:
         """Removes one index, mark first, so that it is computed again."""
@@ -219,7 +264,10 @@ class Artifact:
         return f"{self.path}/done/{index}.json"
 
     def remedy(self) -> str:
-        return f"Mend it with: python -m precompute verify {self.attributes.get('owner', self.path)} --repair"
+        owner = self.attributes.get("owner", "RUN")
+        return f"Mend it with: python -m precompute verify {owner} --repair" + (
+            ", where RUN is a run that shows it." if owner == "RUN" else ""
+        )
 
 
 def checksum(data: bytes) -> str:
@@ -247,7 +295,7 @@ def create(objects: Objects, path: str, layouts: Mapping[str, Layout], attribute
         return find(objects, path)
     memory: dict[str, Any] = {}
     facts = dict(attributes) | {"arrays": {name: len(item.shape) for name, item in layouts.items()}}
-    group = zarr.create_group(MemoryStore(memory), attributes=facts)
+    group = zarr.create_group(MemoryStore(memory), attributes={})
     for name, item in layouts.items():
         kind = np.dtype(item.array.dtype)
         group.create_array(
@@ -261,6 +309,8 @@ def create(objects: Objects, path: str, layouts: Mapping[str, Layout], attribute
             compressors=[ZstdCodec(level=1), Crc32cCodec()],
             attributes={"meaning": item.array.meaning} | dict(item.attributes),  # type: ignore[arg-type]
         )
+    facts["metadata"] = {name: checksum(memory[f"{name}/zarr.json"].to_bytes()) for name in layouts}
+    group.update_attributes(facts)
     for key in sorted(memory, key=lambda key: key == "zarr.json"):
         objects.create(f"{path}/{key}", memory[key].to_bytes())
     return find(objects, path)
@@ -277,7 +327,3 @@ def find(objects: Objects, path: str) -> Artifact:
             f"{path} is a zarr group, but none of Loupe's artifacts: its attributes lack 'arrays' and 'promised'."
         )
     return Artifact(objects, path, attributes)
-
-
-def total_size(stats: Iterable[Stat]) -> int:
-    return sum(stat.size for stat in stats)

@@ -194,6 +194,48 @@ def test_damage_is_removed_and_computed_again_to_the_same_bits(tmp_path: Path) -
     assert all(objects.get(key) == data for key, data in kept.items())
 
 
+def test_other_evaluated_images_get_artifacts_and_labels_of_their_own(tmp_path: Path) -> None:
+    objects = connect(str(tmp_path / "store"))
+    make(objects, tiny.recipe(tmp_path))
+    run = make(objects, tiny.recipe(tmp_path, evaluation__images=2))
+    newest, first = run.of_kind("evaluation")
+    for evaluation, count in ((newest, 6), (first, 18)):
+        labels = runs.dataset(objects, evaluation.attributes["dataset"]).read_blocks("label")
+        accuracy = (evaluation.read("logits", 2).argmax(1) == labels).mean()
+        assert len(labels) == count
+        assert evaluation.read("accuracy", 2)[1] == pytest.approx(accuracy)
+    assert len({item.attributes["evaluation"] for item in run.of_kind("saliency")}) == 2
+    assert run.verify() == []
+
+
+def test_verify_finds_what_is_gone_altogether(tmp_path: Path) -> None:
+    objects = connect(str(tmp_path / "store"))
+    run = make(objects, tiny.recipe(tmp_path))
+    name = run.of_kind("saliency")[0].path
+    objects.delete_each([f"{name}/maps/zarr.json"])
+    assert any(f"{name}/maps/zarr.json" in problem for problem in runs.open_run(objects, run.id).verify())
+    making.remove_damage(runs.open_run(objects, run.id))
+    assert make(objects, tiny.recipe(tmp_path)).verify() == []
+    objects.delete(name)
+    objects.delete_each([f"{run.path}/summary.json"])
+    assert any("not finished" in problem for problem in runs.open_run(objects, run.id).verify())
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b'{"arrays": {}}', b"\xff"])
+def test_a_damaged_mark_counts_as_not_finished_and_is_mended(damage: bytes, tmp_path: Path) -> None:
+    objects = connect(str(tmp_path / "store"))
+    run = make(objects, tiny.recipe(tmp_path))
+    mark = run.of_kind("evaluation")[0].mark_key(1)
+    objects.put(mark, damage)
+    objects.put(f"{run.path}/summary.json", b"")
+    objects.put(f"{run.path}/status.json", b"")
+    damaged = runs.open_run(objects, run.id)
+    assert damaged.status().state == "unknown"
+    assert any("lacks 1" in problem for problem in damaged.verify())
+    assert any(mark in line for line in making.remove_damage(damaged))
+    assert make(objects, tiny.recipe(tmp_path)).verify() == []
+
+
 def test_n_images_of_each_class_are_selected_in_their_own_order() -> None:
     labels = np.array([2, 0, 1, 0, 2, 2, 0])
     assert select(labels, "all").tolist() == [0, 1, 2, 3, 4, 5, 6]

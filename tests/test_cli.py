@@ -115,6 +115,26 @@ def test_verify_names_damage_and_repair_mends_it(copy: tuple[Path, str]) -> None
     assert shard.read_bytes() == whole
 
 
+def test_repair_mends_what_a_later_recipe_asked_for_and_lost_images(copy: tuple[Path, str], tmp_path: Path) -> None:
+    store, run_id = copy
+    tiny.write_images(tmp_path)
+    later = tiny.recipe(tmp_path, training__epochs=1, artifacts__saliency__techniques=["grad-cam", "grad-cam++"])
+    run = make(connect(str(store)), later)
+    assert run.id == run_id
+    added = next(item for item in run.of_kind("saliency") if item.attributes["technique"] == "grad-cam++")
+    (store / added.key("maps", 1)).write_bytes(b"")
+    shutil.rmtree(store / "datasets")
+    assert loupe("verify", run_id, store=store).returncode == 1
+    found = loupe("verify", run_id, "--repair", store=store)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_a_store_that_cannot_be_made_is_one_sentence() -> None:
+    found = loupe("ls", store=Path("/proc/nope"))
+    assert found.returncode == 1
+    assert "Traceback" not in found.stdout + found.stderr
+
+
 def test_delete_asks_and_keeps_images_another_run_shows(copy: tuple[Path, str]) -> None:
     store, run_id = copy
     found = subprocess.run(

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from app import enlarged, pictures
 from app.widgets import strip
 from app.widgets.strip import Cell, Column, Row, Strip
-from tests.browser import chromium
 
 
 def bump(side: int = 7) -> np.ndarray:
@@ -158,14 +156,6 @@ def test_a_packed_strip_can_be_taken_apart_byte_by_byte() -> None:
 
 def test_large_images_are_sent_small() -> None:
     assert len(strip.pack(example(224))) < 112 * 112 * 3 + 8000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 def drawn_in(browser: Browser, made: Strip, *, selected: int = 0) -> Page:

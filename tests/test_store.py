@@ -135,7 +135,7 @@ def test_other_trouble_in_writing_is_a_sentence(objects: Objects, monkeypatch: p
         raise PermissionError("Permission denied (os error 13)")
 
     monkeypatch.setattr(obstore, "put", refused)
-    with pytest.raises(LoupeError, match=r"Writing to .* failed: Permission denied"):
+    with pytest.raises(LoupeError, match=r"The store at .* does not answer as it should: Permission denied"):
         objects.put("a", b"")
 
 

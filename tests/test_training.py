@@ -82,7 +82,7 @@ def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: st
     rate = (
         rates[schedule]
         if schedule in rates
-        else torch.optim.lr_scheduler.OneCycleLR(rule, o.learning_rate, total_steps=steps + 1)
+        else torch.optim.lr_scheduler.OneCycleLR(rule, o.learning_rate, total_steps=steps + 1, cycle_momentum=False)
     )
     with np.load(tmp_path / "squares.npz") as arrays:
         images, labels = (
@@ -102,6 +102,34 @@ def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: st
         stored = runs.tensors(run.artifact("weights"), epoch)
         for name, tensor in network.network.state_dict().items():
             np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.0), ("sgd", 0.7), ("rmsprop", 0.3)])
+@pytest.mark.parametrize("schedule", list(train.SCHEDULES))
+def test_the_momentum_is_the_recipes_at_every_step(
+    optimizer: str, momentum: float, schedule: str, tmp_path: Path
+) -> None:
+    options = tiny.recipe(
+        tmp_path, training__optimizer=optimizer, training__momentum=momentum, training__schedule=schedule
+    ).training
+    rule = train.OPTIMIZERS[optimizer](torch.nn.Linear(2, 2), options)
+    rate = train.SCHEDULES[schedule](rule, options, 6)
+    for _ in range(6):
+        assert rule.param_groups[0]["momentum"] == momentum
+        rule.step()
+        rate.step()
+
+
+def test_weights_that_are_no_numbers_are_never_stored(tmp_path: Path) -> None:
+    """One step an epoch: the loss before it is finite, the weights after it are not."""
+    recipe = tiny.recipe(tmp_path, training__batch_size=48, training__schedule="constant")
+    huge = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 1e38})})
+    objects = connect(str(tmp_path / "store"))
+    with pytest.raises(train.Diverged, match="in epoch"):
+        make(objects, huge)
+    run = runs.open_run(objects, runs.run_ids(objects)[0])
+    for epoch in run.artifact("weights").marked():
+        assert all(np.isfinite(value).all() for value in runs.tensors(run.artifact("weights"), epoch).values())
 
 
 def test_stored_logits_are_those_of_the_stored_weights_and_looking_changes_nothing(tmp_path: Path) -> None:
@@ -125,7 +153,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_reason_and_keeps_what_wa
     recipe = tiny.recipe(tmp_path, training__learning_rate=10.0, training__epochs=30, training__optimizer="sgd")
     huge = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 1e30})})
     objects = connect(str(tmp_path / "store"))
-    with pytest.raises(train.Diverged, match="not a number any more in epoch 1, at a learning rate of 1e"):
+    with pytest.raises(train.Diverged, match="not finite any more in epoch 1, at a learning rate of 1e"):
         make(objects, huge)
     run = runs.open_run(objects, runs.run_ids(objects)[0])
     assert run.status().state == "failed"
@@ -144,7 +172,7 @@ def test_a_run_trained_elsewhere_to_other_weights_is_not_mixed_with(tmp_path: Pa
         next(other.network.parameters()).add_(1)
     train.commit(bench, other, stored, history)
     objects.delete(f"{bench.run.path}/resume")  # nothing to go on from: this process begins at its own start
-    with pytest.raises(Busy, match="by another process"):
+    with pytest.raises(Busy, match="Either another process is training it"):
         list(train.train(open_bench(objects, recipe)))
     assert runs.open_run(objects, bench.run.id).artifact("weights").marked() == (0,)
 
@@ -174,7 +202,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_weights(t
         process.wait()
         for run_id in runs.run_ids(connect(str(tmp_path / "killed"))):
             run = runs.open_run(connect(str(tmp_path / "killed")), run_id)
-            assert not [problem for problem in run.verify() if "promised, but not finished" not in problem]
+            assert not [problem for problem in run.verify() if "not finished" not in problem]
     subprocess.run(command, check=True)
     subprocess.run([*command[:3], str(tmp_path / "whole"), str(path)], check=True)
     killed, whole = (runs.all_runs(connect(str(tmp_path / name)))[0][0] for name in ("killed", "whole"))

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium
 from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -59,17 +58,6 @@ def wait_for(address: str, child: subprocess.Popen[bytes], log: str) -> None:
         except OSError:
             time.sleep(0.2)
     raise TimeoutError(f"{address} does not answer")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    if not path:
-        pytest.skip(chromium.ADVICE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -121,3 +109,4 @@ def settled(page: Page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_timeout(150)
+    page.wait_for_function("[...document.images].every((image) => image.complete)")

@@ -117,6 +117,7 @@ def test_a_map_is_enlarged_by_a_click_and_by_the_keyboard(page: Page, site: Site
     page.get_by_role("gridcell", name="Grad-CAM, epoch 1").first.click()
     expect(page.get_by_text("Grad-CAM, epoch 1", exact=True)).to_be_visible()
     assert "epoch=1" in page.url
+    settled(page)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Grad-CAM, epoch 0", exact=True)).to_be_visible()

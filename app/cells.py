@@ -1,5 +1,7 @@
 """A strip on the page: drawn whole, or renewed while the probe computes; a click on a cell enlarges its map."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -9,17 +11,23 @@ from app.progression import Progression
 from app.strips import Scene
 from app.widgets import strip
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.25  # while the probe computes
+LAG_SECONDS = 2.0  # while a run in progress is still to finish maps
 
 
 def draw(scene: Scene, key: str, *, image: int | None = None, pixels: np.ndarray | None = None) -> None:
     """The strip of a test image or of a picture (H, W, C), with its enlarged map."""
     st.session_state.pop("strip.clicked", None)
     found = find(scene, key, image, pixels)
-    if found.waiting:
-        st.fragment(follow, run_every=POLL_SECONDS)(scene, key, image, pixels)
+    if pause := pause_of(found):
+        st.fragment(follow, run_every=pause)(scene, key, image, pixels, pause)
     else:
         mount(scene, key, found)
+
+
+def pause_of(found: Progression) -> float | None:
+    """Seconds until there may be more of it; None where it is all that there will be."""
+    return POLL_SECONDS if found.waiting else LAG_SECONDS if found.lagging else None
 
 
 def find(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None) -> Progression:
@@ -29,15 +37,20 @@ def find(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None) -
     return progression.of_image(scene.question, image or 0, visitor)
 
 
-def follow(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None) -> None:
-    """What the probe has so far, until it is all there; then the page is drawn once more without the timer."""
+def follow(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None, pause: float) -> None:
+    """What there is so far, until it is all there; then the page is drawn once more without the timer."""
     with plain_errors():
+        if pause == LAG_SECONDS:
+            scene = replace(scene, question=progression.renewed(scene.question))
         found = find(scene, key, image, pixels)
         mount(scene, key, found)
-        done = len(found.epochs) - len(found.waiting)
-        st.caption(f"The network is being run: {done} of {len(found.epochs)} epochs are there." if done else STARTING)
-    if not found.waiting or st.session_state.pop("strip.clicked", False):
-        st.rerun()
+        if found.waiting:
+            done = len(found.epochs) - len(found.waiting)
+            st.caption(
+                f"The network is being run: {done} of {len(found.epochs)} epochs are there." if done else STARTING
+            )
+        if pause_of(found) != pause or st.session_state.pop("strip.clicked", False):
+            st.rerun()
 
 
 STARTING = "The network is being started; the first time takes some seconds."

@@ -62,7 +62,7 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
             st.markdown(f"**{plain(technique.title)}, epoch {epoch}**", width="stretch")
             st.button("Close", icon=":material/close:", type="tertiary", key=f"close.{key}", on_click=close)
         if state != MAP:
-            st.caption(f"This map is not there: {SAID[state]}.")
+            st.caption(f"There is nothing to enlarge ({SAID[state]}).")
             return
         view = Enlarged(scene, progression, technique, place)
         words = caption(view)

@@ -79,7 +79,7 @@ def provenance_table(run: Run, data: Artifact) -> pa.Table:
         "created": datetime.fromtimestamp(facts.get("created", 0), UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "network": f"{facts.get('network')}, {facts.get('parameters', 0):,} parameters",
         "layer of the maps by default": f"{default} ({layers.get(default, 'size unknown')}), one of {len(layers)}",
-        "images": f"{images.get('title', facts['dataset'])}, {images.get('size')} × {images.get('size')} pixels",
+        "images": f"{images.get('title', data.path)}, {images.get('size')} × {images.get('size')} pixels",
         "epochs kept": ", ".join(map(str, facts.get("kept", []))),
         **dict(flattened(facts.get("provenance", {}))),
         **{f"fingerprint of {name}": value for name, value in facts.get("fingerprints", {}).items() if value},

@@ -66,8 +66,8 @@ def follow(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], Non
                 args=epochs[-1:],
             ):
                 st.rerun()
-    if status.state != "running":
-        st.rerun()
+        if status.state != "running":
+            st.rerun()
 
 
 @st.fragment(run_every=SECONDS)
@@ -76,14 +76,15 @@ def nothing_yet() -> None:
     with plain_errors():
         if reading.all_runs()[0]:
             st.rerun()
-    st.title("Nothing to look at yet")
-    st.markdown(
-        f"The store {plain(reading.store().address)} holds no run. In Loupe's folder, this trains a small network on 5,000 digits:"
-    )
-    st.code("make demo", language="bash")
-    st.markdown("The same without make, or with a recipe of your own:")
-    st.code("python -m precompute run recipes/demo.toml", language="bash")
-    st.caption("The page fills by itself as soon as the first epoch is finished.")
+        address = plain(reading.store().address)
+        st.title("Nothing to look at yet")
+        st.markdown(
+            f"The store {address} holds no run. In Loupe's folder, this trains a small network on 5,000 digits:"
+        )
+        st.code("make demo", language="bash")
+        st.markdown("The same without make, or with a recipe of your own:")
+        st.code("python -m precompute run recipes/demo.toml", language="bash")
+        st.caption("The page fills by itself as soon as the first epoch is finished.")
 
 
 @st.fragment(run_every=SECONDS)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ COMMAND = (sys.executable, "-m", "precompute.probe")
 START_SECONDS = 120.0  # importing torch on a busy machine
 LIMIT_SECONDS = 30.0  # one epoch of one image; a large network read from a slow store takes some
 FORGOTTEN_SECONDS = 10.0  # a visitor who has not looked for so long is gone, and so are his requests
-KEPT_BYTES = 64 * 1024**2  # answers kept
+KEPT_BYTES = 64 * 1024**2  # answers kept, with the pictures they are about
+KEPT_ANSWERS = 5000
 NO_TORCH = (
     "This host only shows stored maps: PyTorch is not installed here, so no network can be run. "
     "Where it is (pip install -r requirements.txt), this is computed at once."
@@ -159,6 +160,7 @@ class Probe:
         self.answers: OrderedDict[Request, Answer | LoupeError] = OrderedDict()
         self.bytes = 0
         self.jobs: OrderedDict[str, Job] = OrderedDict()
+        self.looking: dict[str, tuple[float, Sequence[Request]]] = {}  # visitor -> when he asked last, and for what
         self.child: Child | None = None
         self.worker: threading.Thread | None = None
         self.warming = False
@@ -169,6 +171,9 @@ class Probe:
         `visitor` names who waits for what: new requests of the same name replace those that still wait.
         """
         with self.changed:
+            since = time.monotonic() - FORGOTTEN_SECONDS
+            self.looking = {name: (at, seen) for name, (at, seen) in self.looking.items() if at > since}
+            self.looking[visitor] = (time.monotonic(), requests)
             known = {request: self.answers[request] for request in requests if request in self.answers}
             for request in known:
                 self.answers.move_to_end(request)
@@ -247,7 +252,7 @@ class Probe:
                 return None
             header, arrays = self.child.ask(request.header, {"image": request.image}, self.limit)
         except LoupeError as error:
-            return error
+            return LoupeError(str(error))  # without its traceback, which would hold the picture
         except OSError as error:
             return LoupeError(f"The process that runs networks could not be started: {error}.")
         if "error" in header:
@@ -256,11 +261,25 @@ class Probe:
         return Answer(arrays["logits"], tuple(header["classes"]), maps)
 
     def keep(self, request: Request, answer: Answer | LoupeError) -> None:
+        """Keeps an answer; the oldest leave where there are too many, but none that somebody is waiting to see with others."""
         self.answers[request] = answer
-        self.bytes = sum(item.size + len(key.pixels) for key, item in self.answers.items() if isinstance(item, Answer))
-        while self.bytes > KEPT_BYTES and len(self.answers) > 1:
-            oldest, item = self.answers.popitem(last=False)
-            self.bytes -= item.size + len(oldest.pixels) if isinstance(item, Answer) else 0
+        holders = Counter(id(key.pixels) for key in self.answers)  # a picture is asked about many times, and held once
+        pictures = {id(key.pixels): len(key.pixels) for key in self.answers}
+        self.bytes = sum(pictures.values()) + sum(map(size_of, self.answers.values()))
+        if self.bytes <= KEPT_BYTES and len(self.answers) <= KEPT_ANSWERS:
+            return
+        since = time.monotonic() - FORGOTTEN_SECONDS
+        wanted = {request, *(item for at, seen in self.looking.values() if at > since for item in seen)}
+        for oldest in [key for key in self.answers if key not in wanted]:
+            if self.bytes <= KEPT_BYTES and len(self.answers) <= KEPT_ANSWERS:
+                break
+            self.bytes -= size_of(self.answers.pop(oldest))
+            holders[id(oldest.pixels)] -= 1
+            self.bytes -= 0 if holders[id(oldest.pixels)] else len(oldest.pixels)
+
+
+def size_of(answer: Answer | LoupeError) -> int:
+    return answer.size if isinstance(answer, Answer) else len(str(answer))
 
 
 @st.cache_resource(show_spinner=False)

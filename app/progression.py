@@ -3,31 +3,37 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
 from app import probe, reading, stored
 from app.probe import Answer, Request
+from app.reading import Memory
 from app.selection import Selection
-from app.stored import ABSENT, MAP, WAITING, Cells, Technique
+from app.stored import ABSENT, DIVERGED, MAP, MISSING, WAITING, Cells, Technique
 from store.errors import Corrupt, LoupeError
 
 Explained = Literal["chosen", "true", "predicted"]
 PREDICTED = -1  # in a request: the class predicted at the epoch
 MOST_COLUMNS = 30
+OF_PROBE = Memory(300, 128 * 1024**2)  # what is made of the probe's answers; a large picture weighs 3 MB
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about an image: the common selection, the epochs, the class explained, a layer and its techniques."""
+    """What is asked about an image: the common selection, the epochs, the class explained, a layer and its techniques.
+
+    live: somebody still computes the run, so that a map not held may be there soon.
+    """
 
     selection: Selection
     epochs: tuple[int, ...]
     explain: Explained
     layer: str
-    shown: tuple[Technique, ...]
+    shown: tuple[Technique, ...] = ()
+    live: bool = False
 
     @property
     def able(self) -> tuple[Technique, ...]:
@@ -55,6 +61,30 @@ class Progression:
     waiting: tuple[Request, ...] = field(default=(), repr=False)
     failed: tuple[Request, ...] = field(default=(), repr=False)
 
+    @cached_property
+    def data(self) -> bytes:
+        """The pixels as one object that all requests share: a hundred requests of a picture hold it once."""
+        return self.pixels.tobytes()
+
+    @cached_property
+    def nbytes(self) -> int:
+        return 2 * self.pixels.nbytes + self.logits.nbytes + sum(item.nbytes for item in self.maps.values())
+
+    @property
+    def lagging(self) -> bool:
+        """Whether somebody else than the probe is still to finish a map."""
+        return not self.waiting and any(WAITING in states for states in self.states.values())
+
+
+def renewed(question: Question) -> Question:
+    """The question with what the store holds by now.
+
+    The status is read first: what is not there when nobody computes any more will not come.
+    """
+    run, evaluation = question.selection.run, question.selection.evaluation
+    live = reading.status(run).state == "running"
+    return replace(question, live=live, shown=stored.techniques(run, evaluation, question.layer, live=live))
+
 
 def thinned(epochs: Sequence[int], selected: int, most: int = MOST_COLUMNS) -> tuple[int, ...]:
     """At most `most` epochs, evenly chosen with the first and the last, and the selected one in any case."""
@@ -71,19 +101,21 @@ def of_image(question: Question, image: int, visitor: str) -> Progression:
         begun = held(wanted)
     except Corrupt:
         begun = read(wanted, stored.sound)
+    if begun.lagging and not question.live:
+        begun = given_up(begun)
     lacking = {
         epoch: chosen
         for epoch, chosen, *states in zip(begun.epochs, begun.explained, *begun.states.values(), strict=True)
         if ABSENT in states
     }
-    return asked(begun, requests(question, begun.pixels, lacking), visitor) if lacking else begun
+    return asked(begun, requests(question, begun, lacking), visitor) if lacking else begun
 
 
 def of_upload(question: Question, pixels: np.ndarray, visitor: str) -> Progression:
     """The progression of a picture (H, W, C) that is in no data set, as far as the probe has come."""
     chosen = PREDICTED if question.explain == "predicted" else question.selection.chosen
     begun = blank(Wanted((*known_by(question), pixels.shape, pixels.tobytes()), question), chosen)
-    return asked(begun, requests(question, begun.pixels, dict.fromkeys(begun.epochs, chosen)), visitor)
+    return asked(begun, requests(question, begun, dict.fromkeys(begun.epochs, chosen)), visitor)
 
 
 @dataclass(frozen=True)
@@ -125,6 +157,14 @@ def read(wanted: Wanted, reader: Callable[..., tuple[Cells, list[str]]]) -> Prog
 
 
 @lru_cache(maxsize=100)
+def given_up(begun: Progression) -> Progression:
+    """What the store holds of a run that nobody computes: the maps it lacks are not on their way."""
+    lost = {WAITING: MISSING}
+    states = {name: tuple(lost.get(state, state) for state in row) for name, row in begun.states.items()}
+    return replace(begun, states=states)
+
+
+@reading.remembered(OF_PROBE)
 def blank(wanted: Wanted, chosen: int) -> Progression:
     """What is known of an uploaded picture before the probe says anything."""
     question, (shape, pixels) = wanted.question, wanted.key[-2:]
@@ -135,13 +175,22 @@ def blank(wanted: Wanted, chosen: int) -> Progression:
 
 
 def made_of(rows: Mapping[str, Cells], begun: Progression) -> Progression:
+    for cells in rows.values():
+        mark_diverged(cells)
     maps = {name: cells.maps for name, cells in rows.items()}
     return replace(begun, maps=maps, states={name: tuple(cells.states) for name, cells in rows.items()})
 
 
-def requests(question: Question, pixels: np.ndarray, classes: Mapping[int, int]) -> list[Request]:
+def mark_diverged(cells: Cells) -> None:
+    """Takes out maps that are not numbers, as those of a network that diverged: they would spoil the scale of the others."""
+    for place in np.flatnonzero(~np.isfinite(cells.maps).all((1, 2))):
+        if cells.states[place] == MAP:
+            cells.states[place], cells.maps[place] = DIVERGED, np.nan
+
+
+def requests(question: Question, begun: Progression, classes: Mapping[int, int]) -> list[Request]:
     """What to ask the probe: all techniques at once, epoch by epoch, for the class each epoch is to explain."""
-    run, facts, data = question.selection.run, question.shown[0].artifact.attributes, pixels.tobytes()
+    run, facts = question.selection.run, question.shown[0].artifact.attributes
     options = {item.name: json.dumps(item.artifact.attributes["options"], sort_keys=True) for item in question.able}
     return [
         Request(
@@ -149,8 +198,8 @@ def requests(question: Question, pixels: np.ndarray, classes: Mapping[int, int])
             run=run.id,
             uuid=run.uuid,
             epoch=epoch,
-            pixels=data,
-            shape=pixels.shape,
+            pixels=begun.data,
+            shape=begun.pixels.shape,
             classes=(chosen,),
             techniques=tuple(options.items()),
             layer=question.layer,
@@ -167,7 +216,7 @@ def asked(begun: Progression, requests: Sequence[Request], visitor: str) -> Prog
     return completed(begun, tuple(requests), tuple(map(answers.get, requests)))
 
 
-@lru_cache(maxsize=200)
+@reading.remembered(OF_PROBE)
 def completed(
     begun: Progression, requests: tuple[Request, ...], answers: tuple[Answer | LoupeError | None, ...]
 ) -> Progression:
@@ -197,7 +246,7 @@ def completed(
 
 
 def fill(cells: Cells, name: str, place: int, answer: Answer | LoupeError | None) -> None:
-    if cells.states[place] not in (ABSENT, WAITING):
+    if cells.states[place] not in (ABSENT, WAITING, MISSING):
         return
     cells.states[place] = WAITING if answer is None else MAP if isinstance(answer, Answer) else ABSENT
     if isinstance(answer, Answer):

@@ -6,7 +6,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
@@ -19,7 +19,6 @@ from precompute import cases
 from store import runs
 from store.objects import DEFAULT_ADDRESS, Objects, connect
 from store.runs import Run, Status
-from store.schema import TRAINING_MEASURES
 from store.shards import Artifact
 
 Arguments = ParamSpec("Arguments")
@@ -41,35 +40,60 @@ def same_artifact(artifact: Artifact) -> tuple[str, str, float]:
 HASHES: dict[Any, Any] = {Run: same_run, Artifact: same_artifact, Objects: lambda objects: objects.address}
 
 
-def remembered(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+@dataclass
+class Memory:
+    """Results by key, the one used longest ago leaving first: so many entries, so many bytes, and always the last one."""
+
+    entries: int
+    bytes: int | None = None
+    kept: OrderedDict[Any, tuple[Any, int]] = field(default_factory=OrderedDict)  # key -> result, weight
+    weight: int = 0
+    lock: Any = field(default_factory=Lock, repr=False)
+
+    def get(self, key: Any) -> tuple[Any, int] | None:
+        with self.lock:
+            if key in self.kept:
+                self.kept.move_to_end(key)
+            return self.kept.get(key)
+
+    def put(self, key: Any, value: Any, weight: int) -> None:
+        with self.lock:
+            self.weight += weight - self.kept.pop(key, (None, 0))[1]
+            self.kept[key] = value, weight
+            while len(self.kept) > 1 and (len(self.kept) > self.entries or self.weight > (self.bytes or self.weight)):
+                self.weight -= self.kept.popitem(last=False)[1][1]
+
+
+def heavy(value: object) -> int:
+    """Bytes of an array, of bytes, or of what says how many it has; 0 for all else."""
+    return len(value) if isinstance(value, bytes) else getattr(value, "nbytes", 0)
+
+
+def remembered(room: int | Memory) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Keeps the last results of a function of runs, artifacts and hashable values, for all sessions; errors are not kept.
 
+    `room`: how many, or a memory that several functions may share; what a call was given weighs as much as what it gave.
     Streamlit's own caches hash every argument anew: 0.3 ms a call, a third of a page that asks them thirty times.
     """
+    memory = room if isinstance(room, Memory) else Memory(room)
 
     def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        kept: OrderedDict[tuple[Any, ...], Result] = OrderedDict()
-        lock = Lock()
-
         @wraps(function)
         def recall(*args: Arguments.args, **named: Arguments.kwargs) -> Result:
-            key = tuple(
-                HASHES[type(value)](value) if type(value) in HASHES else value for value in (*args, *named.items())
-            )
-            with lock:
-                if key in kept:
-                    kept.move_to_end(key)
-                    return kept[key]
+            given = (*args, *named.items())
+            key = (function, *(HASHES[type(value)](value) if type(value) in HASHES else value for value in given))
+            if found := memory.get(key):
+                return found[0]
             value = function(*args, **named)
-            with lock:
-                kept[key] = value
-                while len(kept) > entries:
-                    kept.popitem(last=False)
+            memory.put(key, value, sum(map(heavy, (*args, value))))
             return value
 
         return recall
 
     return decorate
+
+
+OF_ALL_IMAGES = Memory(1000, 256 * 1024**2)  # arrays of all evaluated images: 200 MB each where these are ImageNet's
 
 
 # Runs and what they hold
@@ -119,9 +143,9 @@ def evaluation(run: Run) -> Artifact | None:
 
 
 @remembered(50)
-def dataset(run: Run) -> Artifact:
-    """The evaluated images."""
-    return runs.dataset(run.objects, run.attributes["dataset"])
+def dataset(evaluation: Artifact) -> Artifact:
+    """The images that were evaluated. (A run has another evaluation where its recipe asked for other images later.)"""
+    return runs.dataset(evaluation.objects, evaluation.attributes["dataset"])
 
 
 def epochs(artifact: Artifact) -> tuple[int, ...]:
@@ -152,7 +176,7 @@ def class_names(run: Run) -> tuple[str, ...]:
 # Measures
 
 
-@remembered(300)
+@remembered(OF_ALL_IMAGES)
 def measured(artifact: Artifact, name: str, epochs: tuple[int, ...] | int) -> np.ndarray:
     """Any array of an artifact at finished epochs, read-only."""
     return frozen(artifact.read(name, epochs))
@@ -164,19 +188,19 @@ def labels(data: Artifact) -> np.ndarray:
     return frozen(data.read_blocks("label"))
 
 
-@remembered(100)
+@remembered(OF_ALL_IMAGES)
 def logits(evaluation: Artifact, epoch: int) -> np.ndarray:
     """(image, class), float32."""
     return frozen(evaluation.read("logits", epoch))
 
 
-@remembered(100)
+@remembered(OF_ALL_IMAGES)
 def probabilities(evaluation: Artifact, epoch: int) -> np.ndarray:
     """(image, class), float32."""
     return frozen(cases.probabilities(logits(evaluation, epoch)).astype(np.float32))
 
 
-@remembered(300)
+@remembered(OF_ALL_IMAGES)
 def predicted(evaluation: Artifact, epoch: int) -> np.ndarray:
     """Class each image was taken for, (image,)."""
     return frozen(logits(evaluation, epoch).argmax(-1))
@@ -196,16 +220,6 @@ def logits_of(evaluation: Artifact, epoch: int, image: int) -> np.ndarray:
 def recommended(evaluation: Artifact, data: Artifact, epoch: int, chosen: int) -> cases.Cases:
     """The three recommended cases of a class at an epoch."""
     return cases.recommended(logits(evaluation, epoch), labels(data), chosen)
-
-
-def training_measures(run: Run, epochs: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """What training said at these epochs, by measure; {} where the run has none. NaN at epoch 0."""
-    training = artifact(run, "training")
-    marked = set(training.marked()) if training else set()
-    if training is None or not set(epochs) <= marked:
-        return {}
-    values = measured(training, "measures", epochs)  # (epoch, measure)
-    return {name: values[:, index] for index, name in enumerate(TRAINING_MEASURES)}
 
 
 # Images

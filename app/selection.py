@@ -131,7 +131,7 @@ def bar() -> Selection | None:
         return None
     epoch = epoch_slider(places[1], run, epochs)
     chosen = class_box(places[2], run)
-    data = reading.dataset(run)
+    data = reading.dataset(evaluation)
     selected = Selection(run, evaluation, data, epochs, epoch, chosen, images_in_address(data))
     st.session_state["selection"] = selected
     show_tray(top, selected)

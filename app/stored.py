@@ -13,7 +13,7 @@ from store.runs import Run
 from store.shards import Artifact
 
 # What there can be at an epoch
-MAP, WAITING, ABSENT, DAMAGED = "map", "waiting", "absent", "damaged"
+MAP, WAITING, MISSING, ABSENT, DAMAGED, DIVERGED = "map", "waiting", "missing", "absent", "damaged", "diverged"
 
 
 @dataclass(frozen=True)
@@ -53,34 +53,44 @@ class Cells:
         return cls(np.full((len(epochs), *technique.size), np.nan, np.float32), [WAITING] * len(epochs))
 
 
-def layers(run: Run) -> dict[str, tuple[int, int]]:
+def of_kind(run: Run, kind: str, evaluation: Artifact) -> list[Artifact]:
+    """The run's maps of the images of one evaluation, latest first."""
+    name = evaluation.path.rsplit("/", 1)[-1]
+    return [item for item in reading.artifacts(run, kind) if item.attributes.get("evaluation") == name]
+
+
+def layers(run: Run, evaluation: Artifact) -> dict[str, tuple[int, int]]:
     """The layers at which the run holds maps with the size of these: the default layer first, then deepest first."""
     held = {}
-    for item in reading.artifacts(run, "saliency"):
+    for item in of_kind(run, "saliency", evaluation):
         held[item.attributes["layer"]] = (item.attributes["height"], item.attributes["width"])
     depth = {layer["name"]: place for place, layer in enumerate(run.attributes["layers"])}
     names = sorted(held, key=lambda name: (name != run.attributes["default_layer"], -depth.get(name, 0)))
     return {name: held[name] for name in names}
 
 
-def techniques(run: Run, layer: str) -> tuple[Technique, ...]:
-    """What the run holds at a layer, in the catalogue's order; of two artifacts of one technique the later."""
+def techniques(run: Run, evaluation: Artifact, layer: str, *, live: bool) -> tuple[Technique, ...]:
+    """What the run holds at a layer for the images of an evaluation, in the catalogue's order; the later of two of a kind.
+
+    live: somebody computes, and what is finished is looked up once a second; else it is as it is now.
+    """
     found: dict[str, Technique] = {}
-    cases = [case for case in reading.artifacts(run, "cases") if case.attributes["layer"] == layer]
-    for item in reading.artifacts(run, "saliency"):
+    cases = [case for case in of_kind(run, "cases", evaluation) if case.attributes["layer"] == layer]
+    for item in of_kind(run, "saliency", evaluation):
         if item.attributes["layer"] == layer and item.attributes["technique"] not in found:
-            found[item.attributes["technique"]] = technique(item, [case for case in cases if belongs(case, item)])
+            of_item = [case for case in cases if belongs(case, item)]
+            found[item.attributes["technique"]] = technique(item, of_item, live=live)
     order = list(catalogue.TECHNIQUES)
     return tuple(sorted(found.values(), key=lambda held: order.index(held.name) if held.name in order else len(order)))
 
 
 def belongs(case: Artifact, item: Artifact) -> bool:
     """Whether an artifact of recommended cases goes with one of saliency."""
-    return all(case.attributes[key] == item.attributes[key] for key in ("technique", "options", "evaluation"))
+    return all(case.attributes[key] == item.attributes[key] for key in ("technique", "options"))
 
 
-def technique(item: Artifact, cases: Sequence[Artifact]) -> Technique:
-    of = item.attributes
+def technique(item: Artifact, cases: Sequence[Artifact], *, live: bool) -> Technique:
+    of, finished = item.attributes, reading.epochs if live else Artifact.marked
     entry = catalogue.TECHNIQUES.get(of["technique"])
     return Technique(
         of["technique"],
@@ -89,8 +99,8 @@ def technique(item: Artifact, cases: Sequence[Artifact]) -> Technique:
         bool(of["signed"]),
         of.get("obstacle", ""),
         item,
-        frozenset(reading.epochs(item)),
-        tuple((case, frozenset(reading.epochs(case))) for case in cases),
+        frozenset(finished(item)),
+        tuple((case, frozenset(finished(case))) for case in cases),
     )
 
 

@@ -3,22 +3,35 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from app import pictures
+from app import pictures, reading
 from app.progression import Progression, Question
-from app.stored import ABSENT, DAMAGED, MAP, WAITING, Technique
+from app.reading import Memory
+from app.stored import ABSENT, DAMAGED, DIVERGED, MAP, MISSING, WAITING, Technique
 from app.widgets import strip
 from app.widgets.strip import Cell, Column, Row, Strip
 from precompute.cases import probabilities
 
-WORDS = {WAITING: "…", ABSENT: "not stored", DAMAGED: "damaged"}
+WORDS = {
+    WAITING: "…",
+    MISSING: "not computed",
+    ABSENT: "not stored",
+    DAMAGED: "damaged",
+    DIVERGED: "not a number",
+}
 SCALE_WORDS = {True: "one scale for the epochs shown", False: "each map has its own scale, up to its largest value"}
-SAID = {WAITING: "still being computed", ABSENT: "not stored for this class", DAMAGED: "the stored map is damaged"}
+SAID = {
+    WAITING: "still being computed",
+    MISSING: "not computed",
+    ABSENT: "not stored for this class",
+    DAMAGED: "the stored map is damaged",
+    DIVERGED: "not a number: the network had diverged",
+}
+DRAWN = Memory(400, 64 * 1024**2)  # strips, with the progressions they were made of
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,10 @@ class Drawn:
     key: tuple[Any, ...]
     scene: Scene = field(compare=False)
 
+    @property
+    def nbytes(self) -> int:
+        return self.progression.nbytes
+
 
 def packed(scene: Scene, progression: Progression) -> bytes:
     """The strip's message."""
@@ -60,7 +77,7 @@ def packed(scene: Scene, progression: Progression) -> bytes:
     return message(Drawn(progression, scene.look, key, scene))
 
 
-@lru_cache(maxsize=400)
+@reading.remembered(DRAWN)
 def message(drawn: Drawn) -> bytes:
     return strip.pack(strip_of(drawn.scene, drawn.progression))
 

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_sixteen_bits_are_scaled_not_cut():
     np.testing.assert_array_equal(np.asarray(decoded)[..., 0].ravel(), np.arange(256))
     floats, _ = decode(encoded(Image.fromarray(np.linspace(-1, 1, 256, dtype=np.float32).reshape(16, 16)), "TIFF"))
     np.testing.assert_array_equal(np.asarray(floats)[..., 1].ravel(), np.arange(256))
+
+
+def test_deep_grey_pictures_are_scaled_without_eight_bytes_a_pixel() -> None:
+    side = 2000
+    values = np.random.default_rng(0).integers(0, 65536, (side, side), np.uint16)
+    data = encoded(Image.fromarray(values), "TIFF")
+    tracemalloc.start()
+    try:
+        decoded, _ = decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * side**2
+    expected = (values / 65535 * 255).round().astype(np.uint8)  # the same, all at once
+    np.testing.assert_array_equal(np.asarray(decoded)[..., 0], expected)
 
 
 def test_transparency_is_laid_over_white():

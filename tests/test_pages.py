@@ -1,18 +1,21 @@
 """Every page in every state, without a browser: with data and without, live, failed, thinned, damaged, and badly addressed."""
 
+import inspect
 import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import probe, selection
+from app import news, probe, reading, selection
+from store.errors import LoupeError
 from store.objects import connect
 from store.runs import open_run
 from tests import worlds
@@ -331,6 +334,33 @@ def test_tray_is_bounded_and_each_image_is_in_it_once(finished: Path) -> None:
 
 
 # Errors
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("finished", [-1, 2, 3])
+def test_a_damaged_status_hides_nothing(folder: Path, page: str, finished: int) -> None:
+    run_id = worlds.make_world(folder, finished=finished)
+    connect(str(folder)).put(f"runs/{run_id}/status.json", b'{"state": "runn')
+    app = opened(page)
+    sound(app)
+    assert (epoch_of(app) == finished) if finished >= 0 else "No epoch of this run is finished yet" in words(app)
+
+
+@pytest.mark.parametrize("follow", [news.follow, news.no_epoch_yet, news.nothing_yet])
+def test_a_live_line_that_cannot_be_read_is_an_error_in_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, follow: Callable[..., None]
+) -> None:
+    said: list[str] = []
+
+    def fail(*_: object) -> None:
+        raise LoupeError("gone")
+
+    for name in ("status", "all_runs", "store"):
+        monkeypatch.setattr(reading, name, fail)
+    monkeypatch.setattr(st, "error", lambda text, **_: said.append(text))
+    alone = inspect.unwrap(follow)  # without its timer
+    alone(*[None, None, 0, print][: len(inspect.signature(alone).parameters)])
+    assert said == ["gone"]
 
 
 def test_a_damaged_shard_is_named_where_its_picture_would_be(folder: Path) -> None:

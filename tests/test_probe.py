@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +148,53 @@ def test_wrong_questions_are_answered_with_a_sentence(run: Run) -> None:
         child.answer({**ask_for(1, run=run).header, "uuid": "other"}, ask_for().image, child.Shelf())
 
 
+def test_a_store_cannot_make_the_probe_run_code_that_nobody_allowed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "wicked.py").write_text("raise SystemExit('this must not run')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("LOUPE_ALLOW", raising=False)
+    request = ask_for(1, run=run, layer=run.attributes["default_layer"])
+
+    def answer_of(network: str) -> np.ndarray:
+        recipe = {**run.recipe, "model": {**run.recipe["model"], "network": network}}
+        theirs = replace(run, attributes={**run.attributes, "recipe": recipe})
+        monkeypatch.setattr(child.runs, "open_run", lambda objects, name: theirs)
+        return child.answer(request.header, request.image, child.Shelf())[1]["logits"]
+
+    with pytest.raises(BadInput, match="start Loupe with LOUPE_ALLOW=wicked"):
+        answer_of("wicked:net")
+    assert "wicked" not in sys.modules
+    with pytest.raises(BadInput, match="LOUPE_ALLOW"):
+        answer_of("precompute.networks:gap_net")
+    expected = answer_of(run.recipe["model"]["network"])
+    monkeypatch.setenv("LOUPE_ALLOW", "mine, precompute")
+    np.testing.assert_array_equal(answer_of("precompute.networks:gap_net"), expected)
+
+
+@pytest.mark.parametrize(
+    ("network", "allowed", "fine"),
+    [
+        ("gap", "", True),
+        ("torchvision/resnet18", "", True),
+        ("os:system", "", False),
+        ("os:system", ",", False),
+        ("nets:small", "nets", True),
+        ("nets.small:net", "other, nets", True),
+        ("nets2:net", "nets", False),
+        ("nets:net", "nets.small", False),
+        (":net", "", False),
+    ],
+)
+def test_a_module_allows_itself_and_what_is_in_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, network: str, allowed: str, fine: bool
+) -> None:
+    monkeypatch.setenv("LOUPE_ALLOW", allowed)
+    named = replace(run, attributes={"recipe": {"model": {"network": network}}})
+    with nullcontext() if fine else pytest.raises(BadInput):
+        child.permit(named)
+
+
 def test_the_shelf_keeps_what_was_used_last_within_its_bytes() -> None:
     shelf, loaded = child.Shelf(limit=100), []
 
@@ -274,6 +323,58 @@ def test_answers_are_kept_within_bounds(stub: Probe, monkeypatch: pytest.MonkeyP
     for epoch in range(6):
         stub.ask(ask_for(epoch))
     assert [request.epoch for request in stub.answers] == [3, 4, 5]
+
+
+def in_time(made: Probe, visitor: str, requests: list[Request]) -> dict[Request, Answer | LoupeError]:
+    """The answers, when they all are there."""
+    deadline = time.monotonic() + 20
+    while len(known := made.progress(visitor, requests)) < len(requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return known
+
+
+def of_picture(side: int, seed: int = 0, layer: str = "") -> list[Request]:
+    """One picture at 31 epochs, as the page asks for it."""
+    image = np.full((side, side, 3), seed % 256, np.uint8)
+    image[0, 0] = seed // 256
+    return list(replaced(ask_for(layer=layer), range(31), image.tobytes(), image.shape))
+
+
+def replaced(request: Request, epochs: range, pixels: bytes, shape: tuple[int, ...]) -> Iterator[Request]:
+    for epoch in epochs:
+        yield replace(request, epoch=epoch, pixels=pixels, shape=shape)
+
+
+def test_a_large_picture_is_held_once_for_all_its_epochs(stub: Probe) -> None:
+    requests = of_picture(1024)
+    in_time(stub, "a visitor", requests)
+    assert stub.bytes == 1024**2 * 3 + 31 * 16 < probe.KEPT_BYTES
+
+
+def test_what_a_visitor_waits_for_stays_until_he_has_seen_it(stub: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "KEPT_BYTES", 1000)
+    both = {"one": of_picture(20, 1), "other": of_picture(20, 2)}  # 1200 bytes each
+    for visitor, requests in both.items():
+        stub.progress(visitor, requests)
+    for visitor, requests in both.items():
+        in_time(stub, visitor, requests)
+    stub.looking.clear()  # ten seconds later
+    stub.ask(ask_for())
+    assert len(stub.answers) == 1 and stub.bytes == 256 + 16
+
+
+def test_failing_pictures_leave_again(stub: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "KEPT_BYTES", 50_000)
+    for seed in range(300):
+        in_time(stub, "a visitor", of_picture(40, seed, layer="refuses")[:2])
+    held = {id(request.pixels): len(request.pixels) for request in stub.answers}
+    assert sum(held.values()) <= stub.bytes <= 50_000
+    assert len(stub.looking) == 1 and not stub.jobs
+    monkeypatch.setattr(probe, "KEPT_ANSWERS", 3)
+    stub.ask(ask_for())
+    assert len(stub.answers) <= 4  # with those of who looked last
+    assert all(answer.__traceback__ is None for answer in stub.answers.values() if isinstance(answer, LoupeError))
 
 
 def test_a_failure_is_shown_until_it_is_to_be_tried_again(stub: Probe) -> None:

@@ -31,7 +31,8 @@ def decoded(png: bytes) -> np.ndarray:
 
 
 def test_measures_are_those_of_the_stored_logits(run: Run) -> None:
-    evaluation, data = reading.evaluation(run), reading.dataset(run)
+    evaluation = reading.evaluation(run)
+    data = reading.dataset(evaluation)
     labels = reading.labels(data)
     for epoch in reading.epochs(evaluation):
         expected = worlds.measures(worlds.logits_at(epoch, labels, 4), labels, 4)
@@ -54,7 +55,7 @@ def test_what_all_sessions_share_cannot_be_written_to(run: Run) -> None:
     evaluation = reading.evaluation(run)
     for values in (
         reading.logits(evaluation, 1),
-        reading.labels(reading.dataset(run)),
+        reading.labels(reading.dataset(evaluation)),
         reading.predicted(evaluation, 1),
     ):
         with pytest.raises(ValueError, match="read-only"):
@@ -62,18 +63,13 @@ def test_what_all_sessions_share_cannot_be_written_to(run: Run) -> None:
 
 
 def test_recommended_cases_are_those_of_the_epoch(run: Run) -> None:
-    evaluation, data = reading.evaluation(run), reading.dataset(run)
+    evaluation = reading.evaluation(run)
+    data = reading.dataset(evaluation)
     found = reading.recommended(evaluation, data, 1, 2)
     expected = cases.recommended(worlds.logits_at(1, reading.labels(data), 4), reading.labels(data), 2)
     np.testing.assert_array_equal(found.correct, expected.correct)
     np.testing.assert_array_equal(found.taken_for_it, expected.taken_for_it)
     np.testing.assert_array_equal(found.missed, expected.missed)
-
-
-def test_training_measures_wait_for_their_epoch(run: Run) -> None:
-    measures = reading.training_measures(run, (0, 1, 2))
-    np.testing.assert_allclose(measures["loss"], [np.nan, 1.0, 2 / 3])
-    assert set(measures) == {"loss", "learning_rate", "seconds"}
 
 
 # Images
@@ -82,7 +78,7 @@ def test_training_measures_wait_for_their_epoch(run: Run) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_images_keep_every_pixel(tmp_path: Path, channels: int) -> None:
     run = open_run(connect(str(tmp_path)), worlds.make_world(tmp_path, channels=channels))
-    data = reading.dataset(run)
+    data = reading.dataset(reading.evaluation(run))
     wanted = (5, 2, 23)
     pixels = reading.pixels(data, wanted)
     sheet, side = reading.sheet(data, wanted)
@@ -97,7 +93,7 @@ def test_large_images_shrink_and_keep_their_shape() -> None:
 
 
 def test_no_image_makes_no_sheet(run: Run) -> None:
-    assert reading.sheet(reading.dataset(run), ())[0] == b""
+    assert reading.sheet(reading.dataset(reading.evaluation(run)), ())[0] == b""
 
 
 # What changes
@@ -174,3 +170,32 @@ def test_an_address_nobody_can_open_is_a_plain_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LOUPE_STORE", str(file))
     with pytest.raises(LoupeError, match="LOUPE_STORE"):
         reading.store()
+
+
+def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
+    memory = reading.Memory(entries=3, bytes=100)
+
+    @reading.remembered(memory)
+    def zeros(count: int) -> np.ndarray:
+        made.append(count)
+        return np.zeros(count, np.uint8)
+
+    made: list[int] = []
+    for count in (40, 41, 40, 42):  # 41 was used longest ago
+        zeros(count)
+    assert [value.size for value, _ in memory.kept.values()] == [40, 42] and memory.weight == 82
+    zeros(500)
+    assert list(memory.kept) == [(zeros.__wrapped__, 500)] and memory.weight == 500
+    for count in (1, 2, 3, 4):
+        zeros(count)
+    assert [value.size for value, _ in memory.kept.values()] == [2, 3, 4] and memory.weight == 9
+    assert made == [40, 41, 42, 500, 1, 2, 3, 4]
+
+
+def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation, whole = reading.evaluation(run), 24 * 4 * 4
+    monkeypatch.setattr(reading.OF_ALL_IMAGES, "bytes", 3 * whole)
+    for epoch in reading.epochs(evaluation):
+        reading.logits(evaluation, epoch), reading.probabilities(evaluation, epoch)
+        reading.measured(evaluation, "confusion", epoch), reading.predicted(evaluation, epoch)
+        assert 0 < reading.OF_ALL_IMAGES.weight <= 3 * whole

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import custom, enlarged, pictures, probe, progression, strips
+from app import cells, custom, enlarged, pictures, probe, progression, strips
 from app.probe import Answer, Request
 from precompute.cases import probabilities, recommended
 from store.errors import BadInput, LoupeError
@@ -232,6 +232,134 @@ def finish(folder: Path, epoch: int) -> None:
         values = worlds.maps_at(epoch, sizes, labels, logits.argmax(-1), signed=signed)
         run.artifact(f"saliency-{technique}").write(epoch, values)
     reading.marks.clear()
+
+
+def lagging(folder: Path, **world: Any) -> None:
+    """A world whose epoch 3 is evaluated, but has no maps yet."""
+    from app import reading
+    from tests import worlds
+
+    make_world(folder, epochs=4, finished=2, images=40, **world)
+    run, labels, _ = world_of(folder)
+    measures = worlds.measures(worlds.logits_at(3, labels, 4), labels, 4)
+    run.artifact("evaluation-0a").write(3, {name: value[None] for name, value in measures.items()})
+    reading.marks.clear()
+
+
+@pytest.fixture
+def timers(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds between the runs of each strip's fragment."""
+    import streamlit as st
+
+    real, seen = st.fragment, []
+
+    def spy(function: Callable[..., Any], *, run_every: float | None = None) -> Callable[..., Any]:
+        seen.extend([run_every] if function is cells.follow else [])
+        return real(function, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", spy)
+    return seen
+
+
+def last_cells(page: AppTest) -> list[dict[str, str]]:
+    return [row["cells"][-1] for row in shown(page)["case.correct"]["rows"][:2]]
+
+
+def test_maps_that_lag_behind_are_waited_for_while_the_run_goes_on(
+    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float]
+) -> None:
+    lagging(tmp_path)
+    page = visit({"explained": "true"}, epochs=4, finished=2, images=40)
+    assert {cell["label"].split(": ")[1] for cell in last_cells(page)} == {"still being computed"}
+    assert timers and set(timers) == {cells.LAG_SECONDS}
+    finish(tmp_path, 3)
+    timers.clear()
+    page.run()
+    assert [cell["state"] for cell in last_cells(page)] == ["map", "map"] and not timers
+
+
+def test_a_question_is_renewed_with_what_is_finished_since(fake: FakeProbe, tmp_path: Path) -> None:
+    from app import reading, selection
+
+    lagging(tmp_path)
+    run, _, _ = world_of(tmp_path)
+    evaluation = reading.evaluation(run)
+    selected = selection.Selection(run, evaluation, reading.dataset(evaluation), (0, 1, 2, 3), 3, 0, ())
+    question = progression.renewed(progression.Question(selected, selected.epochs, "true", "features.4"))
+    before = progression.of_image(question, 0, "a visitor")
+    assert cells.pause_of(before) == cells.LAG_SECONDS and before.states["cam"][3] == "waiting"
+    finish(tmp_path, 3)
+    after = progression.of_image(progression.renewed(question), 0, "a visitor")
+    assert cells.pause_of(after) is None and after.states["cam"] == ("map",) * 4
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped", "finished"])
+def test_maps_that_nobody_computes_are_not_waited_for(
+    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float], state: str
+) -> None:
+    lagging(tmp_path, status={"state": state})
+    page = visit({"explained": "true"}, epochs=4, finished=2, images=40, status={"state": state})
+    assert [cell["words"] for cell in last_cells(page)] == ["not computed"] * 2
+    assert not timers
+
+
+def test_a_strip_that_cannot_be_found_any_more_is_an_error_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def fail(*_: Any) -> None:
+        raise LoupeError("gone")
+
+    monkeypatch.setattr(cells, "find", fail)
+    monkeypatch.setattr("streamlit.error", lambda text, **_: said.append(text))
+    cells.follow(None, "own", None, None, cells.POLL_SECONDS)
+    assert said == ["gone"]
+
+
+def test_maps_of_a_network_that_diverged_are_no_maps(
+    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests import worlds
+
+    sane = worlds.maps_at
+
+    def maps_at(epoch: int, *how: Any, **more: Any) -> dict[str, np.ndarray]:
+        found = sane(epoch, *how, **more)
+        if epoch == 1:
+            found["scale"][:] = np.nan
+        if epoch == 2:
+            found["maps"][..., 0, 0] = np.nan
+        return found
+
+    monkeypatch.setattr(worlds, "maps_at", maps_at)
+    page = visit({"explained": "true", "epoch": "1"})
+    for row in shown(page)["case.correct"]["rows"][:2]:
+        assert [cell["words"] for cell in row["cells"]] == ["", "not a number", "not a number", ""]
+        assert row["cells"][1]["label"].endswith(": not a number: the network had diverged")
+        assert "nan" not in json.dumps({name: row[name] for name in ("low", "high", "cells")})
+    page.session_state["enlarged"] = ("case.correct", "cam")
+    page.run()
+    assert not page.exception and "not a number: the network had diverged" in texts(page)
+
+
+def test_maps_belong_to_the_evaluation_that_is_shown(
+    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+) -> None:
+    from tests import worlds
+
+    make_world(tmp_path, summarise=False)
+    run, _, _ = world_of(tmp_path)
+    labels = (np.arange(40) * 3 + 1) % 4  # other images, with other labels
+    data = worlds.make_images(run.objects, labels, 12, 1, 4)
+    worlds.add_evaluation(run, range(4), labels, 4, 3, data, "evaluation-0b")
+    page = visit({"explained": "true", "images": "39"}, summarise=False)
+    assert "holds no saliency maps" in texts(page) and not shown(page)
+    worlds.add_saliency(run, range(4), labels, 4, 3, "evaluation-0b", "-0b")
+    forget_caches()
+    page = visit({"explained": "true", "images": "39"}, summarise=False)
+    assert "kind 2 (the true class)" in shown(page)["focus"]["note"]  # (39 * 3 + 1) % 4
+    assert [cell["state"] for row in shown(page)["focus"]["rows"][:2] for cell in row["cells"]] == ["map"] * 8
+    page.switch_page("app/views/overview.py").run()
+    assert "n = 40 evaluated test images" in texts(page)
 
 
 def test_the_epoch_of_the_bar_is_framed_and_a_click_on_a_cell_enlarges_it(

@@ -139,7 +139,15 @@ def add_training(run: Run, finished: int) -> None:
         artifact.write(epoch, {"measures": measures, "weights_digest": np.zeros(1, np.int64)})
 
 
-def add_evaluation(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int, finished: int, data: str) -> None:
+def add_evaluation(
+    run: Run,
+    kept: Sequence[int],
+    labels: np.ndarray,
+    classes: int,
+    finished: int,
+    data: str,
+    name: str = "evaluation-0a",
+) -> None:
     sizes = {
         "epoch": run.epochs + 1,
         "image": len(labels),
@@ -149,7 +157,7 @@ def add_evaluation(run: Run, kept: Sequence[int], labels: np.ndarray, classes: i
         "predicted": classes,
         "measure": len(MEASURES),
     }
-    artifact = run.add("evaluation-0a", "evaluation", sizes, kept, {"dataset": data, "train_images": 4000})
+    artifact = run.add(name, "evaluation", sizes, kept, {"dataset": data, "train_images": 4000})
     for epoch in kept:
         if epoch <= finished:
             artifact.write(
@@ -188,7 +196,15 @@ def measures(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, 
     }
 
 
-def add_saliency(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int, finished: int) -> None:
+def add_saliency(
+    run: Run,
+    kept: Sequence[int],
+    labels: np.ndarray,
+    classes: int,
+    finished: int,
+    evaluation: str = "evaluation-0a",
+    suffix: str = "",
+) -> None:
     layer, count = run.attributes["layers"][0], len(labels)
     sizes = {"epoch": run.epochs + 1, "explained": 2, "image": count, "y": layer["height"], "x": layer["width"]}
     facts = {
@@ -197,12 +213,12 @@ def add_saliency(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int
         "width": layer["width"],
         "options": {},
         "version": 1,
-        "evaluation": "evaluation-0a",
+        "evaluation": evaluation,
         "precision": "float32",
     }
     for technique, (title, signed) in TECHNIQUES.items():
         artifact = run.add(
-            f"saliency-{technique}",
+            f"saliency-{technique}{suffix}",
             "saliency",
             sizes,
             kept,
@@ -215,7 +231,7 @@ def add_saliency(run: Run, kept: Sequence[int], labels: np.ndarray, classes: int
                 )
     for technique, (title, why) in OBSTACLES.items():
         run.add(
-            f"saliency-{technique}",
+            f"saliency-{technique}{suffix}",
             "saliency",
             {},
             (),

@@ -44,7 +44,7 @@ def page() -> None:
     st.caption(
         "Where does the network look for a class, from the first epoch to the last, and do the techniques agree?"
     )
-    layers = stored.layers(selected.run)
+    layers = stored.layers(selected.run, selected.evaluation)
     if not layers:
         st.info(NO_MAPS)
         return
@@ -70,7 +70,7 @@ def controls(selected: Selection, layers: dict[str, tuple[int, int]]) -> Scene:
             colours = st.selectbox("Colours", ("inferno", "viridis", "grey"), key="map", help=HELP["colours"], **KEPT)
             opacity = st.slider("Opacity", 0.1, 1.0, 0.7, 0.1, key="opacity", disabled=over != SHOWN[0], **KEPT)
     columns = progression.thinned(selected.epochs, selected.epoch)
-    question = Question(selected, columns, explain, layer, stored.techniques(selected.run, layer))
+    question = progression.renewed(Question(selected, columns, explain, layer))
     return Scene(question, Look(colours, opacity, scale == SCALES[0], over == SHOWN[0]))
 
 

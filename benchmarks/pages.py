@@ -71,8 +71,10 @@ def request(page: str, widgets: dict[str, str] | None = None) -> bytes:
     return message.SerializeToString()
 
 
-async def session(number: int, port: int, page: str, rounds: int, think: float) -> tuple[list[float], list[str]]:
-    """One visitor: opens a page, walks through all epochs once, then goes on at his own pace."""
+async def session(
+    number: int, port: int, page: str, rounds: int, think: float, warm: asyncio.Barrier
+) -> tuple[list[float], list[str]]:
+    """One visitor: opens a page, walks through all epochs once, waits for the others, then goes on at his own pace."""
     address = f"ws://127.0.0.1:{port}/_stcore/stream"
     async with websockets.connect(
         address, subprotocols=["streamlit"], max_size=None, open_timeout=60, ping_interval=None
@@ -83,6 +85,8 @@ async def session(number: int, port: int, page: str, rounds: int, think: float) 
         widget, epochs = first.sliders[EPOCH_KEY]
         span, errors, seconds = len(epochs), list(first.errors), []
         for step in range(span + rounds):
+            if step == span:
+                await warm.wait()
             if step >= span:
                 await asyncio.sleep(think * (0.5 + (number * 7 + step * 13) % 10 / 10))
             found = await rerun(connection, request(page, {widget: epochs[(step + number) % span]}))
@@ -111,7 +115,8 @@ def serve() -> tuple[subprocess.Popen, int]:
 
 
 async def measure(port: int, visitors: int, page: str, rounds: int, think: float) -> tuple[float, float]:
-    found = await asyncio.gather(*[session(number, port, PAGES[page], rounds, think) for number in range(visitors)])
+    warm = asyncio.Barrier(visitors)
+    found = await asyncio.gather(*[session(n, port, PAGES[page], rounds, think, warm) for n in range(visitors)])
     errors = [error for _, items in found for error in items]
     if errors:
         place = os.environ.get("LOUPE_STORE", "artifacts")

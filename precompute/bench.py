@@ -21,7 +21,7 @@ from precompute.progress import Progress
 from precompute.recipe import Recipe, digest
 from precompute.saliency.layers import default_layer, trace
 from precompute.saliency.passes import precision_for
-from store import runs, shards
+from store import encoding, runs, shards
 from store.errors import BadInput
 from store.objects import Objects
 from store.runs import Run
@@ -182,8 +182,8 @@ def fingerprints(recipe: Recipe, data: DataSet) -> dict[str, str]:
     own = [name.partition(":")[0] for name in (recipe.data.set, recipe.model.network) if ":" in name]
     return {
         "data": datasets.fingerprint(data),
-        "weights": shards.checksum(weights.read_bytes()) if weights.is_file() else recipe.model.weights or "",
-        "code": shards.checksum("".join(inspect.getsource(import_module(name)) for name in own).encode())
+        "weights": encoding.checksum(weights.read_bytes()) if weights.is_file() else recipe.model.weights or "",
+        "code": encoding.checksum("".join(inspect.getsource(import_module(name)) for name in own).encode())
         if own
         else "",
     }

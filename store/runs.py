@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from store import shards
+from store import encoding, shards
 from store.errors import BadInput, Corrupt, LoupeError, Missing
 from store.objects import Objects
 from store.schema import KINDS, VERSION, layout
@@ -121,7 +121,7 @@ class Run:
     def keep(self, kind: str, what: Mapping[str, Any]) -> None:
         """Keeps a small fact for good, once, named by its content: a recipe asked for, a configuration computed with."""
         body = json.dumps(what, sort_keys=True).encode()
-        self.objects.create(f"{self.path}/{kind}/{shards.checksum(body)[:12]}.json", body)
+        self.objects.create(f"{self.path}/{kind}/{encoding.checksum(body)[:12]}.json", body)
 
     def kept(self, kind: str) -> list[dict[str, Any]]:
         """All facts of a kind, in no order."""

@@ -4,7 +4,6 @@ A mark is created only after all data of its index is there; readers see only wh
 shard as fill value, so everything read here is checked against its mark first.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import MemoryStore, ObjectStore
+from zarr.storage import MemoryStore
 
+from store.encoding import MarkedStore, checksum, encode
 from store.errors import BadInput, Corrupt, LoupeError, Missing
 from store.objects import Objects, Stat
 from store.schema import Layout
@@ -24,16 +24,6 @@ from store.schema import Layout
 LEFTOVER_SECONDS = 10.0  # how long an unmarked shard of somebody else's may still be completed by its writer
 
 Mark = Mapping[str, Mapping[str, Any]]  # array name -> size, blake2b, e_tag
-
-
-class MarkedStore(ObjectStore):
-    """A zarr store that raises where zarr would quietly hand out fill values for a shard that is not there."""
-
-    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
-        value = await super().get(key, prototype, byte_range)
-        if value is None and "/c/" in key:
-            raise Corrupt(f"The shard {key} is marked finished, but it is missing.")
-        return value
 
 
 @dataclass(frozen=True)
@@ -160,7 +150,7 @@ class Artifact:
         if odd := set(self.attributes["arrays"]) ^ set(values):
             together = ", ".join(self.attributes["arrays"])
             raise BadInput(f"{self.path} at {index}: {together} are written together; too many or too few: {odd}.")
-        data = {name: self.encode(name, index, value) for name, value in values.items()}
+        data = {name: encode(self.array(name), index, value) for name, value in values.items()}
         if index in self.marked():
             return self.holds(index, data)
         while not self.place(index, data):
@@ -198,20 +188,6 @@ class Artifact:
                 return True
             time.sleep(0.2)
         return False
-
-    def encode(self, name: str, index: int, values: np.ndarray) -> bytes:
-        """The bytes of one shard: zarr encodes it in memory, so that it can be stored whole or not at all."""
-        target = self.array(name)
-        memory: dict[str, Any] = {}
-        twin = zarr.create_array(MemoryStore(memory), **specification(target))
-        block = target.shards[0] if target.shards else target.chunks[0]
-        region = slice(index * block, min((index + 1) * block, target.shape[0]))
-        if np.shape(values) != (expected := (region.stop - region.start, *target.shape[1:])):
-            raise BadInput(
-                f"{self.path}/{name} at {index}: an array of shape {expected} was expected, not {np.shape(values)}."
-            )
-        twin[region] = values
-        return next(item.to_bytes() for key, item in memory.items() if key.startswith("c/"))
 
     def verify(self) -> list[str]:
         """Everything that is wrong with this artifact, one sentence each: each shard is read and compared with its mark."""
@@ -268,25 +244,6 @@ class Artifact:
         return f"Mend it with: python -m precompute verify {owner} --repair" + (
             ", where RUN is a run that shows it." if owner == "RUN" else ""
         )
-
-
-def checksum(data: bytes) -> str:
-    """16 bytes of BLAKE2b. (Not a CRC: shards end with their own CRC-32C, and the CRC of any data with its CRC is a constant.)"""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def specification(array: zarr.Array) -> dict[str, Any]:
-    """What zarr needs to make an equal array elsewhere."""
-    return {
-        "shape": array.shape,
-        "dtype": array.dtype,
-        "chunks": array.chunks,
-        "shards": array.shards,
-        "fill_value": array.fill_value,
-        "compressors": array.compressors,
-        "dimension_names": array.metadata.to_dict()["dimension_names"],
-        "config": {"write_empty_chunks": True},
-    }
 
 
 def create(objects: Objects, path: str, layouts: Mapping[str, Layout], attributes: Mapping[str, Any]) -> Artifact:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from store import runs, shards
+from store import encoding, runs, shards
 from store.errors import BadInput, Corrupt, LoupeError, Missing
 from store.objects import Objects
 from store.runs import Run
@@ -163,7 +163,9 @@ class StoreContract:
         monkeypatch.setattr(shards, "LEFTOVER_SECONDS", 0.3)
         artifact = evaluation(make_run(objects))
         for epoch, left in ((0, 0), (1, 3)):  # the same bytes, which are taken over; other bytes, which are not
-            objects.put(artifact.key("logits", epoch), artifact.encode("logits", epoch, values(left)["logits"]))
+            objects.put(
+                artifact.key("logits", epoch), encoding.encode(artifact.array("logits"), epoch, values(left)["logits"])
+            )
             assert artifact.write(epoch, values(epoch))
             np.testing.assert_array_equal(again(artifact).read("logits", epoch), values(epoch)["logits"][0])
         assert all("not finished" in problem for problem in artifact.verify())

@@ -1,0 +1,51 @@
+"""From values to the bytes of a shard and their checksum; reading them back without zarr's silent fill values."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore, ObjectStore
+
+from store.errors import BadInput, Corrupt
+
+
+class MarkedStore(ObjectStore):
+    """A zarr store that raises where zarr would quietly hand out fill values for a shard that is not there."""
+
+    async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+        value = await super().get(key, prototype, byte_range)
+        if value is None and "/c/" in key:
+            raise Corrupt(f"The shard {key} is marked finished, but it is missing.")
+        return value
+
+
+def encode(target: zarr.Array, index: int, values: np.ndarray) -> bytes:
+    """The bytes of one shard of `target`: zarr encodes it in memory, so that it can be stored whole or not at all."""
+    memory: dict[str, Any] = {}
+    twin = zarr.create_array(MemoryStore(memory), **specification(target))
+    block = target.shards[0] if target.shards else target.chunks[0]
+    region = slice(index * block, min((index + 1) * block, target.shape[0]))
+    if np.shape(values) != (expected := (region.stop - region.start, *target.shape[1:])):
+        raise BadInput(f"{target.path} at {index}: an array of shape {expected} was expected, not {np.shape(values)}.")
+    twin[region] = values
+    return next(item.to_bytes() for key, item in memory.items() if key.startswith("c/"))
+
+
+def checksum(data: bytes) -> str:
+    """16 bytes of BLAKE2b. (Not a CRC: shards end with their own CRC-32C, and the CRC of any data with its CRC is a constant.)"""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def specification(array: zarr.Array) -> dict[str, Any]:
+    """What zarr needs to make an equal array elsewhere."""
+    return {
+        "shape": array.shape,
+        "dtype": array.dtype,
+        "chunks": array.chunks,
+        "shards": array.shards,
+        "fill_value": array.fill_value,
+        "compressors": array.compressors,
+        "dimension_names": array.metadata.to_dict()["dimension_names"],
+        "config": {"write_empty_chunks": True},
+    }

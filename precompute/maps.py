@@ -32,7 +32,7 @@ def layers_asked(bench: Bench) -> list[str]:
 def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
     """The artifact of one technique at one layer; one that does not apply has no arrays, but the reason."""
     name, facts = saliency_facts(bench, technique, layer, "saliency")
-    if f"{bench.run.path}/{name}" in (item.path for item in bench.run.opened.values()):
+    if name in bench.run.opened:
         return bench.run.opened[name]
     sample = torch.zeros(1, bench.run_channels, bench.data.size, bench.data.size)
     place = layer_at(bench.classifier(0), sample, layer)

@@ -10,13 +10,16 @@ TORCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit browser bench clean
+.PHONY: help demo serve test lint unit browser bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.run ## train a small network on 5,000 digits and watch it learn in the browser
 	@exec $(BIN)/python -m app.launch --run recipes/demo.toml $(ARGS)
+
+serve: $(VENV)/.run ## for hosting: the app and a worker on this machine (docs/hosting.md)
+	@exec $(BIN)/python -m app.launch --serve $(ARGS)
 
 test: lint unit browser ## lint, types, and every test
 	@echo "make test: all passed"

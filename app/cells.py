@@ -10,6 +10,7 @@ from app.edge import plain, plain_errors
 from app.progression import Progression
 from app.strips import Scene
 from app.widgets import strip
+from precompute.remote import NO_WORKER
 
 POLL_SECONDS = 0.25  # while the probe computes
 LAG_SECONDS = 2.0  # while a run in progress is still to finish maps
@@ -74,7 +75,7 @@ def mount(scene: Scene, key: str, found: Progression) -> None:
     message = strip.addressed(strips.packed(scene, found), epoch, row)
     strip.show(message, found.epochs, len(names), key=f"strip.{key}", on_cell=chosen)
     for problem in found.problems:
-        st.info(problem) if problem == probe.NO_TORCH else st.error(plain(problem), icon=":material/error:")
+        st.info(plain(problem)) if problem == NO_WORKER else st.error(plain(problem), icon=":material/error:")
     if found.failed:
         st.button("Try again", key=f"again.{key}", on_click=probe.shared().forget, args=(found.failed,))
     if row >= 0:

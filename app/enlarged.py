@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading
+from app import judging, pictures, reading
 from app.edge import plain
 from app.progression import Progression
 from app.stored import MAP, Technique
 from app.strips import SAID, Scene, explained_words, percent
 from precompute.cases import probabilities
+from store.judgements import Observation
 from store.shards import Artifact
 
 SIDE = 448  # of each picture, about; small images keep whole pixels
@@ -73,6 +74,21 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
         st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows), width="content")
         st.caption(plain(words))
         downloads(view, words, key)
+        if progression.image is not None:
+            judging.observe_form(scene.question.selection.run, about(view), panels(view)[1], words)
+
+
+def about(view: Enlarged) -> Observation:
+    """What an observation on this map is about."""
+    question, progression = view.scene.question, view.progression
+    return Observation(
+        epoch=progression.epochs[view.place],
+        image=progression.image,
+        technique=view.technique.name,
+        layer=question.layer,
+        explained=view.scene.names[view.explained],
+        evaluation=question.selection.evaluation.path.rsplit("/", 1)[-1],
+    )
 
 
 def close() -> None:

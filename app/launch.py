@@ -1,4 +1,5 @@
-"""Starts the app and beside it the making of a run, stops both together: `python -m app.launch --run recipes/demo.toml`.
+"""Starts the app and what computes beside it, stops all together: `python -m app.launch --run recipes/demo.toml` makes a
+run and then takes requests, `--serve` is for hosting. A worker that dies is started again.
 
 Standard library only, so that the address is on the screen before anything heavy is imported.
 """
@@ -15,18 +16,34 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass, field
 
-ROOT = Path(__file__).resolve().parents[1]
+from app.hosting import ROOT, SECRETS, exposed, signs_in
+
 FIRST_PORT = 8501  # Streamlit's usual one
 PORTS = 100
 START_SECONDS = 90.0  # for the app to answer, on a busy machine
 STOP_SECONDS = 15.0  # for a child to end by itself before it is killed
 POLL_SECONDS = 0.2
+LONGEST_PAUSE = 60.0  # before a worker that dies again and again is started anew
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on -> where to ask whether somebody does
 
 
 class Stopped(Exception):
     """Somebody asked us to end."""
+
+
+@dataclass
+class Worker:
+    """One place for a worker process, and how often in a row it died young."""
+
+    child: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    deaths: int = 0
+
+    def pause(self) -> float:
+        """Seconds from one start to the next: ever more for a worker that cannot live."""
+        return min(2.0**self.deaths, LONGEST_PAUSE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
     parser.add_argument("--run", metavar="RECIPE", help="recipe to make while the app is open")
+    parser.add_argument("--serve", action="store_true", help="for hosting: the app and workers, no browser window")
+    parser.add_argument("--workers", type=int, help="worker processes on this machine; 1 unless you say otherwise")
+    parser.add_argument("--address", default="127.0.0.1", help="where to listen; 127.0.0.1 is this machine alone")
     parser.add_argument("--port", type=int, help=f"port of the app; else {FIRST_PORT} or the next free one")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
@@ -59,18 +79,24 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"there is no recipe '{options.run}'; those that come with Loupe are in recipes/")
     if options.until_finished and not options.run:
         parser.error("--until-finished needs --run")
+    if options.serve and options.run:
+        parser.error("--serve and --run exclude each other; `python -m precompute enqueue` asks for a run")
+    if options.workers is None:
+        options.workers = 1 if options.serve or options.run else 0
+    if reason := exposed(options.address):
+        parser.error(reason)
     return options
 
 
 def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]]) -> int:
     port = options.port or free_port()
-    address = f"http://localhost:{port}"
-    server = ("-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--logger.level", "warning")
-    app = start(children, *server, quiet=True)
+    address = f"http://{'localhost' if options.address == '127.0.0.1' else in_url(options.address)}:{port}"
+    where = ("--server.address", options.address, "--server.port", str(port), "--logger.level", "warning")
+    app = start(children, "-m", "streamlit", "run", "streamlit_app.py", *where, quiet=True)
     maker = start(children, "-m", "precompute", "run", options.run) if options.run else None
-    wait_until_ready(app, port)
+    wait_until_ready(app, health(options.address, port))
     print(f"\nLoupe is open at {address}   (Ctrl-C stops it)\n", flush=True)
-    if not options.no_browser and has_display():
+    if not (options.no_browser or options.serve) and has_display():
         webbrowser.open(address)
     if maker:
         status = wait(maker, app)
@@ -78,7 +104,34 @@ def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]])
             return status
         outcome = "The run is finished" if status == 0 else "The run ended with the error above"
         print(f"\n{outcome}. Loupe stays open at {address}   (Ctrl-C stops it)", flush=True)
+    # not before: two processes that import torch at once would keep the first epoch waiting
+    tend(app, [Worker(start_worker(children)) for _ in range(options.workers)], children)
     return wait(app, app)
+
+
+def tend(app: subprocess.Popen[bytes], workers: Sequence[Worker], children: list[subprocess.Popen[bytes]]) -> None:
+    """As long as the app is there, starts every worker again that has died."""
+    while app.poll() is None:
+        for worker in workers:
+            revive(worker, children)
+        time.sleep(POLL_SECONDS)
+
+
+def revive(worker: Worker, children: list[subprocess.Popen[bytes]]) -> None:
+    if worker.child.poll() is None:
+        return
+    if worker.child in children:
+        children.remove(worker.child)
+        lived = time.monotonic() - worker.started
+        worker.deaths = 0 if lived > LONGEST_PAUSE else worker.deaths + 1
+        print(f"A worker ended (exit status {worker.child.returncode}); it is started again.", flush=True)
+    if time.monotonic() - worker.started >= worker.pause():
+        worker.child, worker.started = start_worker(children), time.monotonic()
+
+
+def start_worker(children: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    hosted = ("--hosted",) if any(map(signs_in, SECRETS)) else ()
+    return start(children, "-m", "precompute", "worker", *hosted)
 
 
 def start(children: list[subprocess.Popen[bytes]], *arguments: str, quiet: bool = False) -> subprocess.Popen[bytes]:
@@ -106,19 +159,29 @@ def free_port() -> int:
     raise SystemExit(f"All ports from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are taken. Name a free one: --port 9000")
 
 
-def wait_until_ready(app: subprocess.Popen[bytes], port: int) -> None:
+def in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def health(address: str, port: int) -> str:
+    """Where the app says that it is there; under a sub-path where it has one."""
+    below = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
+    return f"http://{in_url(EVERYWHERE.get(address, address))}:{port}/{below}{'/' if below else ''}_stcore/health"
+
+
+def wait_until_ready(app: subprocess.Popen[bytes], asked: str) -> None:
     """Returns when the app answers; exits with a sentence where it ends instead."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if app.poll() is not None:
             raise SystemExit(f"The app could not start (exit status {app.returncode}; its message is above).")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
+            with urllib.request.urlopen(asked, timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(POLL_SECONDS)
     raise SystemExit(
-        f"The app did not answer on port {port} within {START_SECONDS:.0f} s. Is the machine very busy? Try again."
+        f"The app did not answer at {asked} within {START_SECONDS:.0f} s. Is the machine very busy? Try again."
     )
 
 

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import selection
+from app import entrance, interactions, reading, selection
 from app.edge import plain_errors
 
 HERE = Path(__file__).parent
 VIEWS = HERE / "views"
 SIDEBAR = 220  # pixels
+NEED_NO_RUN = ("queue",)  # pages that have something to say about an empty store, and
+NEED_NO_EPOCH = ("runs", "queue")  # about one with runs of which no epoch is finished
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.4rem 3rem 4rem; }
 @media (max-width: 1000px) {
     .stMainBlockContainer { padding: 3.4rem 1.2rem 3rem; }
-    [class*="st-key-halves"] [data-testid="stHorizontalBlock"] { flex-direction: column; }
-    [class*="st-key-halves"] [data-testid="stColumn"] { width: 100%; flex: 1 1 auto; }
+    [class*="st-key-halves"] > div > [data-testid="stHorizontalBlock"] { flex-direction: column; }
+    [class*="st-key-halves"] > div > div > [data-testid="stColumn"] { width: 100%; flex: 1 1 auto; }
     .st-key-play [data-testid="stMarkdownContainer"] { display: none; }
 }
 </style>"""
@@ -30,8 +32,18 @@ def pages() -> dict[str, list[st.Page]]:
         "Learn": [
             st.Page(VIEWS / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
             st.Page(VIEWS / "saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
+            st.Page(VIEWS / "runs.py", title="Runs", icon=":material/account_tree:", url_path="runs"),
+        ],
+        "Act": [
+            st.Page(VIEWS / "retrain.py", title="Re-train", icon=":material/model_training:", url_path="retrain"),
+            st.Page(VIEWS / "queue.py", title="Queue", icon=":material/list_alt:", url_path="queue"),
         ],
     }
+
+
+def stands_alone(path: str) -> bool:
+    """Whether a page can be shown although there is no epoch to look at."""
+    return path in NEED_NO_RUN or (path in NEED_NO_EPOCH and bool(reading.all_runs()[0]))
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,6 +51,7 @@ def warm_up() -> None:
     """Imports all that pages import, so that no visitor waits for it."""
     for file in sorted(HERE.glob("*.py")):
         importlib.import_module(f"app.{file.stem}")
+    importlib.import_module("dbos")  # half a second, when the queue is first asked
 
 
 @st.cache_resource(show_spinner=False)
@@ -57,8 +70,13 @@ def main() -> None:
     st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "loupe.svg")
     st.html(STYLE)
     warm_up()
-    page = st.navigation(pages())
+    inside = entrance.entered()
+    page = st.navigation(pages(), position="sidebar" if inside else "hidden")
+    if not inside:
+        return
     with plain_errors():
-        if selection.bar():
+        entrance.who()
+    with plain_errors(), interactions.recorded(page.title):
+        if selection.bar(quiet=page.url_path in NEED_NO_RUN) or stands_alone(page.url_path):
             page.run()
             freeze(page.title)

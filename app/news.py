@@ -33,8 +33,8 @@ def stopped(run: Run, status: Status) -> str:
         return f"This run failed: {status.reason.rstrip('.') or 'no reason was written down'}. What was finished before is shown."
     if status.state == "stopped":
         why = f" ({status.reason.rstrip('.')})" if status.reason else ""
-        again = f"Run its recipe '{run.recipe.get('name', run.id)}' again to go on."
-        return f"This run stopped before its end{why}; nobody is computing it. {again}"
+        again = f" Run its recipe '{run.recipe.get('name', run.id)}' again to go on." if run.origin == "trained" else ""
+        return f"This run stopped before its end{why}; nobody is computing it.{again}"
     return ""
 
 
@@ -45,8 +45,16 @@ def of_run(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], Non
         st.error(plain(text), icon=":material/error:") if status.state == "failed" else st.warning(
             plain(text), icon=":material/pause_circle:"
         )
+        ways_on()
     elif status.state == "running":
         follow(run, evaluation, epoch, show)
+
+
+def ways_on() -> None:
+    """Where a run that is not finished can be asked for again, as it was or changed."""
+    with st.container(horizontal=True, gap="medium"):
+        st.page_link("app/views/queue.py", label="Try again on the Queue page", icon=":material/list_alt:")
+        st.page_link("app/views/retrain.py", label="Train it differently", icon=":material/model_training:")
 
 
 @st.fragment(run_every=SECONDS)
@@ -96,6 +104,7 @@ def no_epoch_yet(run: Run) -> None:
             st.rerun()
         if text := stopped(run, status):
             st.error(plain(text), icon=":material/error:")
+            ways_on()
             return
         st.info(
             plain(f"No epoch of this run is finished yet: {progress(run, status, ())}."),

@@ -1,42 +1,30 @@
 """The web process's side of the probe: one child that owns torch, asked epoch by epoch, fairly among visitors.
 
-Whatever happens to the child (killed, stuck, out of memory) becomes an error message for the one who asked; the next
-request starts another child.
+Where torch is not installed a worker is asked instead, through the queue. Whatever happens to the child becomes an error
+message for the one who asked; the next request starts another child.
 """
 
 import json
-import os
-import queue
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from precompute import frames
-from precompute.frames import Message
+from precompute.child import COMMAND, Child
+from precompute.remote import Remote
 from store.errors import LoupeError
 
-COMMAND = (sys.executable, "-m", "precompute.probe")
-START_SECONDS = 120.0  # importing torch on a busy machine
 LIMIT_SECONDS = 30.0  # one epoch of one image; a large network read from a slow store takes some
 FORGOTTEN_SECONDS = 10.0  # a visitor who has not looked for so long is gone, and so are his requests
 KEPT_BYTES = 64 * 1024**2  # answers kept, with the pictures they are about
 KEPT_ANSWERS = 5000
-NO_TORCH = (
-    "This host only shows stored maps: PyTorch is not installed here, so no network can be run. "
-    "Where it is (pip install -r requirements.txt), this is computed at once."
-)
 
 
 @dataclass(frozen=True)
@@ -80,69 +68,6 @@ class Answer:
         return self.logits.nbytes + sum(item.nbytes for item in self.maps.values())
 
 
-class Child:
-    """One process and its pipes. Not for two threads at once."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        root = str(Path(__file__).resolve().parents[1])
-        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": paths}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
-        if self.process.stdin is None or self.process.stdout is None:
-            raise OSError("no pipes")
-        self.questions, self.output = self.process.stdin, self.process.stdout
-        self.answers: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self.asked = 0
-        threading.Thread(target=self.listen, daemon=True, name="probe-pipe").start()
-        self.receive(START_SECONDS)
-
-    def listen(self) -> None:
-        """Reads answers until the child is gone; None marks the end."""
-        with suppress(LoupeError, OSError, ValueError), self.output:
-            while (message := frames.read(self.output)) is not None:
-                self.answers.put(message)
-        self.answers.put(None)
-
-    def receive(self, seconds: float) -> Message:
-        try:
-            message = self.answers.get(timeout=seconds)
-        except queue.Empty:
-            self.kill()
-            raise LoupeError(f"The network gave no answer within {seconds:g} s and was stopped. Try again.") from None
-        if message is None:
-            ending = self.ending()
-            raise LoupeError(f"The process that runs the network ended ({ending}). Try again: a new one is started.")
-        return message
-
-    def ask(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], seconds: float) -> Message:
-        self.asked += 1
-        with suppress(OSError):  # where it is gone, `receive` knows how it ended
-            frames.write(self.questions, {**header, "id": self.asked}, arrays)
-        answer, found = self.receive(seconds)
-        if answer["id"] != self.asked:
-            self.kill()
-            raise LoupeError("The process that runs the network answered another question and was stopped. Try again.")
-        return answer, found
-
-    def ending(self) -> str:
-        """How it ended; one that closed its pipe but lives on, or sends noise, is killed."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(2)
-        self.kill()
-        code = self.process.returncode
-        return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-        with suppress(OSError):  # what it never read cannot be flushed
-            self.questions.close()
-
-
 @dataclass
 class Job:
     """What one visitor still waits for."""
@@ -161,7 +86,7 @@ class Probe:
         self.bytes = 0
         self.jobs: OrderedDict[str, Job] = OrderedDict()
         self.looking: dict[str, tuple[float, Sequence[Request]]] = {}  # visitor -> when he asked last, and for what
-        self.child: Child | None = None
+        self.child: Child | Remote | None = None
         self.worker: threading.Thread | None = None
         self.warming = False
 
@@ -243,11 +168,9 @@ class Probe:
         """Asks the child, starting one where there is none; None asks for nothing but that."""
         try:
             if self.child is None or not self.child.alive:
-                if not find_spec("torch"):
-                    return LoupeError(NO_TORCH)
                 if self.child:
                     self.child.kill()  # it is dead; this closes its pipes
-                self.child = Child(self.command)
+                self.child = Child(self.command) if find_spec("torch") else Remote()
             if request is None:
                 return None
             header, arrays = self.child.ask(request.header, {"image": request.image}, self.limit)

@@ -16,7 +16,8 @@ import streamlit as st
 from PIL import Image
 
 from precompute import cases
-from store import runs
+from store import judgements, runs
+from store.judgements import Observation, Verdict
 from store.objects import DEFAULT_ADDRESS, Objects, connect
 from store.runs import Run, Status
 from store.shards import Artifact
@@ -116,11 +117,22 @@ def all_runs() -> tuple[tuple[Run, ...], tuple[str, ...]]:
 
 @st.cache_resource(ttl=LISTING_SECONDS, show_spinner=False, hash_funcs=HASHES)
 def listed(objects: Objects) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-    found, problems = runs.all_runs(objects)
+    found, problems = runs.all_runs(objects, opened)
     return tuple(shared(run) for run in found), tuple(problems)
 
 
-@remembered(200)
+def opened(objects: Objects, run_id: str) -> Run:
+    """The run of this id; its facts are read again only where they were written again."""
+    stat = objects.stat(f"runs/{runs.safe(run_id)}/zarr.json")
+    return opened_at(objects, run_id, stat.e_tag if stat else "")
+
+
+@remembered(5000)
+def opened_at(objects: Objects, run_id: str, e_tag: str) -> Run:
+    return runs.open_run(objects, run_id)
+
+
+@remembered(5000)
 def shared(run: Run) -> Run:
     """One object for every session, because marks and arrays found once are kept in it."""
     return run
@@ -148,6 +160,16 @@ def dataset(evaluation: Artifact) -> Artifact:
     return runs.dataset(evaluation.objects, evaluation.attributes["dataset"])
 
 
+@st.cache_resource(ttl=LISTING_SECONDS, max_entries=50, show_spinner=False, hash_funcs=HASHES)
+def training_images(run: Run) -> Artifact | None:
+    """Small pictures of what the run's data set has to train on; None as long as they are not all there."""
+    name = run.attributes.get("training_images")
+    if not name or not run.objects.stat(f"datasets/{name}/zarr.json"):
+        return None
+    found = runs.dataset(run.objects, name, run.id)
+    return None if found.missing() else found
+
+
 def epochs(artifact: Artifact) -> tuple[int, ...]:
     """The finished epochs, in order."""
     return artifact.marked() if len(artifact.known) == len(artifact.promised) else marks(artifact)
@@ -161,7 +183,11 @@ def marks(artifact: Artifact) -> tuple[int, ...]:
 @st.cache_data(ttl=MARKS_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
 def status(run: Run) -> Status:
     """How the run is getting on; "stopped" where its writer has been silent for two minutes."""
-    said = run.status()
+    return present(run.status())
+
+
+def present(said: Status) -> Status:
+    """What a writer said, in the light of how long ago that was."""
     if said.state == "running" and time.time() - said.at > SILENT_SECONDS:
         return replace(said, state="stopped", seconds_left=None)
     return said
@@ -171,6 +197,33 @@ def class_names(run: Run) -> tuple[str, ...]:
     """Names of the classes, with their number where two are equal."""
     names = run.classes
     return names if len(set(names)) == len(names) else tuple(f"{name} ({index})" for index, name in enumerate(names))
+
+
+# Judgements: each object never changes, only the list of them grows
+
+
+@st.cache_resource(ttl=LISTING_SECONDS, max_entries=500, show_spinner=False, hash_funcs=HASHES)
+def judged(run: Run, kind: str) -> tuple[str, ...]:
+    return tuple(judgements.paths(run, kind))
+
+
+def observations(run: Run) -> list[Observation]:
+    """All that can be read, oldest first."""
+    return judgements.readable(run, judged(run, "observations"), observation_at)
+
+
+def verdicts(run: Run) -> list[Verdict]:
+    """All that can be read, oldest first; the last one holds."""
+    return judgements.readable(run, judged(run, "verdicts"), verdict_at)
+
+
+def verdict(run: Run) -> Verdict | None:
+    """What holds now, None where nobody has decided."""
+    return next(reversed(verdicts(run)), None)
+
+
+observation_at = remembered(10_000)(judgements.observation_at)
+verdict_at = remembered(2000)(judgements.verdict_at)
 
 
 # Measures

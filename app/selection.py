@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import news, reading
-from app.edge import plain
+from app import news, reading, verdicts
+from app.edge import plain, plain_errors
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from store.runs import Run
 from store.shards import Artifact
@@ -46,6 +46,11 @@ class Selection:
 def current() -> Selection:
     """The selection the bar was drawn with."""
     return st.session_state["selection"]
+
+
+def at_hand() -> Selection | None:
+    """The selection, for pages that also stand where there is nothing to select yet."""
+    return st.session_state.get("selection")
 
 
 # What widgets call back
@@ -113,13 +118,18 @@ def picked(chart: str) -> dict[str, Any]:
 # The bar
 
 
-def bar() -> Selection | None:
-    """Draws the bar and returns what it selects; None, having said why, where there is nothing to look at yet."""
+def bar(*, quiet: bool = False) -> Selection | None:
+    """Draws the bar and returns what it selects; None, having said why, where there is nothing to look at yet.
+
+    `quiet`: of an empty store the page itself speaks.
+    """
+    st.session_state.pop("selection", None)
     found, problems = reading.all_runs()
     for problem in problems:
         st.warning(plain(problem), icon=":material/warning:")
     if not found:
-        news.nothing_yet()
+        if not quiet:
+            news.nothing_yet()
         return None
     top = st.container(key="bar", gap="small")
     places = top.columns((5, 8, 4), vertical_alignment="bottom")
@@ -145,7 +155,8 @@ def choose_run(place: DeltaGenerator, found: Sequence[Run]) -> Run:
         st.info("The run that the address names is not in this store; this is the latest one.", icon=":material/info:")
     first = pinned("run", found[0].id, by_id)
     forget_unless("run", by_id)
-    place.selectbox(
+    row = place.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="bar.run")
+    row.selectbox(
         "Run",
         list(by_id),
         index=list(by_id).index(first),
@@ -154,7 +165,10 @@ def choose_run(place: DeltaGenerator, found: Sequence[Run]) -> Run:
         bind="query-params",
         persist_state="session",
     )
-    return by_id[st.session_state["run"]]
+    run = by_id[st.session_state["run"]]
+    with row, plain_errors():
+        verdicts.badge(run)
+    return run
 
 
 def keep_epoch() -> None:

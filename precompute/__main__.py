@@ -2,23 +2,22 @@
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve the app beside this process
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from precompute import batches, queue
 from precompute import recipe as recipes
+from precompute.terminal import bar, epochs_and_accuracy, moment, out, report, shown
 from store import runs
-from store.errors import LoupeError
+from store.errors import LoupeError, Missing
 from store.objects import Objects, connect
-from store.runs import Run, Status
+from store.runs import Run
 
 app = typer.Typer(
     help="Make and look after the runs Loupe shows.",
@@ -26,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="folder or object-store address; else LOUPE_STORE, else artifacts/")
@@ -37,6 +35,7 @@ RunArgument = Annotated[str, typer.Argument(help="id of a run, as `ls` shows it"
 @app.command()
 def run(
     recipe: Annotated[Path, typer.Argument(help="recipe file, for example recipes/demo.toml")],
+    on: Annotated[str, typer.Option("--on", help="id of an imported or recorded run, to compute more from it")] = "",
     store: StoreOption = None,
 ) -> None:
     """Train and compute all a recipe asks for. Run again, it goes on where it stopped and repeats nothing."""
@@ -46,45 +45,8 @@ def run(
     out.print(f"[bold]{asked.name}[/] into {objects.address}")
     with bar() as progress:
         task = progress.add_task("loading data and network", total=None, left="")
-        made = make(objects, asked, lambda status: shown(progress, task, status))
+        made = make(objects, asked, lambda status: shown(progress, task, status), on=on)
     report(made)
-
-
-def bar() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    return Progress(*columns, console=out)
-
-
-def shown(progress: Progress, task: TaskID, status: Status) -> None:
-    left = "" if status.seconds_left is None else f"about {duration(status.seconds_left)} left"
-    progress.update(task, description=status.doing or "loading", completed=status.done, total=status.of, left=left)
-
-
-def report(made: Run) -> None:
-    """Two lines at the end: what came out, and how to see it."""
-    evaluation = made.of_kind("evaluation")[0]
-    last = evaluation.marked()[-1]
-    train, test = evaluation.read("accuracy", last)
-    images = evaluation.array("logits").shape[1]
-    out.print(
-        f"[bold]{made.id}[/]: epoch {last}, test accuracy {test:.1%} ({images:,} images), training accuracy {train:.1%}."
-    )
-    for item in made.of_kind("saliency"):
-        if "obstacle" in item.attributes:
-            out.print(f"Not computed: {item.attributes['obstacle']}")
-    out.print(f"{made.size() / 1e6:,.1f} MB. To look at it: make demo, or streamlit run streamlit_app.py")
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @app.command()
@@ -98,22 +60,13 @@ def ls(store: StoreOption = None) -> None:
             item.id,
             item.status().state,
             *epochs_and_accuracy(item),
-            datetime.fromtimestamp(item.attributes["created"]).strftime("%Y-%m-%d %H:%M"),
+            moment(item.attributes["created"]),
         )
     out.print(
         table if found else f"No runs in {objects.address} yet. Make one: python -m precompute run recipes/demo.toml"
     )
     for problem in problems:
         out.print(f"[yellow]{escape(problem)}[/]")
-
-
-def epochs_and_accuracy(item: Run) -> tuple[str, str]:
-    try:
-        evaluation = item.of_kind("evaluation")[0]
-        last = evaluation.marked()[-1]
-        return f"{last} of {item.epochs}", f"{evaluation.read('accuracy', last)[1]:.1%}"
-    except (LoupeError, IndexError):
-        return f"0 of {item.epochs}", ""
 
 
 @app.command()
@@ -174,7 +127,98 @@ def mend(objects: Objects, item: Run) -> None:
     with bar() as progress:
         task = progress.add_task("computing again", total=None, left="")
         for recipe in asked:
-            make(objects, recipe, lambda status: shown(progress, task, status))
+            on = "" if item.origin == "trained" else item.id
+            make(objects, recipe, lambda status: shown(progress, task, status), on=on)
+
+
+@app.command(name="import")
+def import_(
+    checkpoints: Annotated[Path, typer.Argument(help="folder of .pt files, the number of the epoch in each name")],
+    recipe: Annotated[Path, typer.Argument(help="recipe that names the data set and the network they belong to")],
+    store: StoreOption = None,
+) -> None:
+    """Turn the checkpoints of a training that happened elsewhere into a run with every artifact."""
+    from precompute.importing import import_run
+
+    asked, objects = recipes.read(recipe), connect(store)
+    with bar() as progress:
+        task = progress.add_task("loading data and checkpoints", total=None, left="")
+        made = import_run(objects, checkpoints, asked, lambda status: shown(progress, task, status))
+    report(made)
+    for note in made.attributes.get("notes", ()):
+        out.print(escape(note))
+
+
+@app.command()
+def enqueue(
+    recipes_: Annotated[list[Path], typer.Argument(metavar="RECIPES...", help="recipe files, or folders of them")],
+    at: Annotated[str, typer.Option(help="not before this time of day, for example 22:00")] = "",
+    priority: Annotated[int, typer.Option(min=1, max=9, help="1 is carried out first, 9 last")] = 5,
+    by: Annotated[str, typer.Option(help="your name, for the trail")] = "",
+) -> None:
+    """Ask workers for runs: now, or tonight. A recipe may hold a grid of values; all its points are asked for."""
+    batch = batches.read(recipes_)
+    place, begins = queue.connect(), batches.next_time(at) if at else None
+    for recipe in batch:
+        out.print(f"{place.enqueue(recipe, by=by, priority=priority, at=begins)[:8]}  {recipe.name}")
+    when = f"not before {moment(begins)}" if begins else "as soon as a worker is free"
+    out.print(f"{len(batch)} jobs, {when}.")
+    if not any(worker.alive for worker in queue.workers(connect())):
+        out.print("No worker is running. Start one: python -m precompute worker")
+
+
+@app.command()
+def jobs(
+    cancel: Annotated[str, typer.Option(help="cancel the job of this id")] = "",
+    retry: Annotated[str, typer.Option(help="let the failed job of this id go on")] = "",
+    forget: Annotated[str, typer.Option(help="take the job of this id out of the list")] = "",
+) -> None:
+    """List what was asked for, and how it is getting on."""
+    place = queue.connect()
+    found = place.jobs()
+    for act, said in ((place.cancel, cancel), (place.retry, retry), (place.forget, forget)):
+        if said:
+            act(one_of(found, said).id)
+            found = place.jobs()
+    table = Table("job", "recipe", "state", "asked", "by", "run", "", box=None, header_style="bold")
+    for job in found:
+        facts = (job.id[:8], job.name, job.state, moment(job.asked), job.by, job.run, job.reason)
+        table.add_row(*(escape(fact) for fact in facts))
+    out.print(table if found else "No jobs. Ask for some: python -m precompute enqueue recipes/demo.toml")
+
+
+def one_of(found: list[queue.Job], said: str) -> queue.Job:
+    """The job whose id begins with what was said."""
+    matching = [job for job in found if job.id.startswith(said)]
+    if len(matching) != 1:
+        raise Missing(
+            f"{len(matching)} jobs have an id that begins with '{said}'; one was expected. `jobs` lists them."
+        )
+    return matching[0]
+
+
+@app.command()
+def worker(
+    runs_: Annotated[int, typer.Option("--runs", min=1, max=64, help="runs carried on at the same time")] = 1,
+    name: Annotated[str, typer.Option(help="what it is called on the Queue page; else the machine's name")] = "",
+    alone: Annotated[bool, typer.Option("--alone", help="do not help with the runs of other workers")] = False,
+    hosted: Annotated[
+        bool, typer.Option("--hosted", help="for others: recipes may name only modules and folders in LOUPE_ALLOW")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Carry out what was asked for, until stopped. Start as many as you like, on as many machines."""
+    import logging
+
+    from rich.logging import RichHandler
+
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=out, show_path=False)]
+    )
+    logging.getLogger("loupe").setLevel(logging.INFO)
+    from precompute.jobs import work
+
+    work(connect(store), queue.connect(), runs=runs_, name=name, help_others=not alone, hosted=hosted)
 
 
 @app.command()

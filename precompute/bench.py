@@ -1,13 +1,11 @@
 """The workbench of one run: its recipe, data and device, and the network as it was after any epoch."""
 
-import inspect
 import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from precompute import datasets, models
+from precompute import models
 from precompute.datasets import DataSet, Images
+from precompute.material import Material, gather, thumbnails_id
 from precompute.progress import Progress
-from precompute.recipe import Recipe, digest
+from precompute.recipe import Recipe
 from precompute.saliency.layers import default_layer, trace
 from precompute.saliency.passes import precision_for
-from store import encoding, runs, shards
-from store.errors import BadInput
+from store import runs
 from store.objects import Objects
 from store.runs import Run
-from store.schema import KINDS, images_per_block, layout
 from store.shards import Artifact
 
 Shard = Mapping[str, np.ndarray]  # values of all arrays of an artifact at one index
@@ -44,6 +41,10 @@ class Bench:
     evaluated: np.ndarray
     device: torch.device
     progress: Progress
+    all_training: Images  # with those the recipe leaves out
+    beside: dict[str, Artifact] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # opened, not of this run alone
     loaded: dict[int, models.Classifier] = field(default_factory=dict, compare=False, repr=False)
 
     def classifier(self, epoch: int) -> models.Classifier:
@@ -52,6 +53,15 @@ class Bench:
             self.loaded.clear()
             self.loaded[epoch] = classifier(self.run, epoch, self.device)
         return self.loaded[epoch]
+
+    def kept_epochs(self) -> tuple[int, ...]:
+        """Epochs whose weights are kept: those the run was begun with, without those that were thinned out since."""
+        thinned = self.run.artifact("weights").attributes.get("thinned", ())
+        return tuple(epoch for epoch in self.run.attributes["kept"] if epoch not in thinned)
+
+    def first_classifier(self) -> models.Classifier:
+        """The network at the first epoch whose weights are there, which is enough to know its layers."""
+        return self.classifier(self.run.artifact("weights").marked()[0])
 
     def precision(self, asked: str) -> str:
         return precision_for(self.device) if asked == "auto" else asked
@@ -106,26 +116,32 @@ def classifier(run: Run, epoch: int, device: torch.device | str = "cpu") -> mode
 
 def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> Bench:
     """Loads the data and finds or creates the run a recipe asks for."""
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    data = datasets.load(recipe.data.set, recipe.data.options)
-    evaluated = select(data.test.labels, recipe.evaluation.images)
-    prints = fingerprints(recipe, data)
+    place = placed(device)
     precision = precision_for(place) if recipe.training.precision == "auto" else recipe.training.precision
-    run_id = recipe.run_id(prints, precision)
-    images = store_images(objects, data, evaluated, recipe, prints["data"])
+    material = gather(objects, recipe)
+    run_id = recipe.run_id(material.fingerprints, precision)
     if not objects.stat(f"runs/{run_id}/zarr.json"):
-        facts = describe(recipe, data, place) | {"fingerprints": prints, "dataset": images.path.rsplit("/", 1)[-1]}
+        facts = describe(recipe, material, initial(recipe, material.data), place)
         facts["provenance"]["precision"] = precision
         runs.create_run(objects, run_id, facts)
-    run = runs.open_run(objects, run_id)
+    return bench_of(runs.open_run(objects, run_id), recipe, material, place)
+
+
+def placed(device: str | None = None) -> torch.device:
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def bench_of(run: Run, recipe: Recipe, material: Material, place: torch.device) -> Bench:
+    """The bench for a run that exists; notes what is asked of it, and with what it is computed."""
     run.keep("asked", recipe.model_dump(mode="json"))
     run.keep("configurations", provenance(place))
-    return Bench(run, recipe, data, images, evaluated, place, Progress(run))
+    of = material
+    return Bench(run, recipe, of.data, of.images, of.evaluated, place, Progress(run), of.all_training)
 
 
-def describe(recipe: Recipe, data: DataSet, device: torch.device) -> dict[str, Any]:
+def describe(recipe: Recipe, material: Material, network: models.Classifier, device: torch.device) -> dict[str, Any]:
     """The facts of a new run: what it is made from, the layers of its network, and with which versions on what machine."""
-    network = initial(recipe, data)
+    data = material.data
     channels = data.test.read(np.arange(1)).shape[-1]
     layers = trace(network, torch.rand(2, channels, data.size, data.size, generator=torch.Generator().manual_seed(0)))
     return {
@@ -139,11 +155,14 @@ def describe(recipe: Recipe, data: DataSet, device: torch.device) -> dict[str, A
         "default_layer": default_layer(layers).name,
         "parameters": sum(item.numel() for item in network.network.parameters()),
         "provenance": provenance(device),
+        "fingerprints": material.fingerprints,
+        "dataset": material.images.path.rsplit("/", 1)[-1],
+        "training_images": thumbnails_id(recipe, material.fingerprints["data"]),
     }
 
 
-def initial(recipe: Recipe, data: DataSet) -> models.Classifier:
-    """The network before training, as recipe and seed determine it."""
+def initial(recipe: Recipe, data: DataSet, *, read_weights: bool = True) -> models.Classifier:
+    """The network before training, as recipe and seed determine it; read_weights=False: for weights that follow."""
     channels = data.test.read(np.arange(1)).shape[-1]
     return models.build(
         recipe.model.network,
@@ -154,6 +173,7 @@ def initial(recipe: Recipe, data: DataSet) -> models.Classifier:
         std=data.std,
         options=recipe.model.options,
         weights=recipe.model.weights,
+        read_weights=read_weights,
         seed=recipe.training.seed,
     )
 
@@ -174,70 +194,3 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
-
-
-def fingerprints(recipe: Recipe, data: DataSet) -> dict[str, str]:
-    """Digests of all content a run depends on: images, a weights file or the weights' name, the user's own code."""
-    weights = Path(recipe.model.weights or "").expanduser()
-    own = [name.partition(":")[0] for name in (recipe.data.set, recipe.model.network) if ":" in name]
-    return {
-        "data": datasets.fingerprint(data),
-        "weights": encoding.checksum(weights.read_bytes()) if weights.is_file() else recipe.model.weights or "",
-        "code": encoding.checksum("".join(inspect.getsource(import_module(name)) for name in own).encode())
-        if own
-        else "",
-    }
-
-
-def select(labels: np.ndarray, images: str | int) -> np.ndarray:
-    """Numbers of the evaluated test images: all, or the first n of each class, in their own order."""
-    if images == "all":
-        return np.arange(len(labels))
-    order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], labels[order])
-    return np.sort(order[np.arange(len(order)) - starts < int(images)])
-
-
-def store_images(objects: Objects, data: DataSet, evaluated: np.ndarray, recipe: Recipe, fingerprint: str) -> Artifact:
-    """Keeps the evaluated images, once, for all runs that look at the same ones."""
-    first = data.test.read(evaluated[:1])  # (1, H, W, C)
-    if first.dtype != np.uint8 or first.shape[1] != first.shape[2]:
-        raise BadInput(
-            f"Data set '{data.name}': square uint8 images were expected from test.read, not {first.dtype} {first.shape[1:]}."
-        )
-    side, channels = first.shape[1], first.shape[3]
-    block = images_per_block(side, channels)
-    parts = 0 if data.test.parts is None else data.test.parts.shape[1]
-    sizes = {"image": len(evaluated), "y": side, "x": side, "channel": channels, "corner": 4, "axis": 2, "part": parts}
-    names = ["pixels", "label", "source"] + ["box"] * (data.test.boxes is not None) + ["part"] * bool(parts)
-    layouts = {name: layout(KINDS["images"][name], sizes, block=block) for name in names}
-    identity = digest([fingerprint, side, channels, recipe.evaluation.images])
-    artifact = shards.create(
-        objects,
-        f"datasets/{recipe.data.set.partition(':')[0].replace('.', '-')}-{identity}",
-        layouts,
-        {
-            "kind": "images",
-            "schema": 1,
-            "title": data.name,
-            "classes": list(data.classes),
-            "mean": list(data.mean),
-            "std": list(data.std),
-            "size": side,
-            "channels": channels,
-            "part_names": list(data.part_names),
-            "notes": list(data.notes),
-            "fingerprint": fingerprint,
-            "train_images": len(data.train.labels),
-            "test_images": len(data.test.labels),
-            "selection": recipe.evaluation.images,
-            "promised": list(range(layouts["pixels"].shards)),
-        },
-    )
-    for index in artifact.missing():
-        numbers = evaluated[index * block : (index + 1) * block]
-        values = {"pixels": data.test.read(numbers), "label": data.test.labels[numbers], "source": numbers}
-        values |= {"box": data.test.boxes[numbers]} if data.test.boxes is not None else {}
-        values |= {"part": data.test.parts[numbers]} if data.test.parts is not None and parts else {}
-        artifact.write(index, values)
-    return artifact

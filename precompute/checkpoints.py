@@ -75,6 +75,9 @@ def fit(
     state = {
         key: value if isinstance(value, Tensor) else torch.from_numpy(np.array(value)) for key, value in weights.items()
     }
+    for prefix in PREFIXES:  # one that is part of the network's own names was taken off in `clean`
+        if not own.keys() & state.keys() and all(prefix + key in own for key in state):
+            state = {prefix + key: value for key, value in state.items()}
     notes: tuple[str, ...] = ()
     if initial:
         state |= {key: value for key, value in own.items() if key.endswith("num_batches_tracked") and key not in state}

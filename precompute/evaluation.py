@@ -20,7 +20,7 @@ def plan(bench: Bench) -> list[Artifact]:
     identity = digest([dataset, options.train_images])
     classes = len(bench.run.classes)
     sizes = {
-        "epoch": bench.recipe.training.epochs + 1,
+        "epoch": bench.run.epochs + 1,
         "image": len(bench.evaluated),
         "class": classes,
         "split": len(SPLITS),
@@ -35,7 +35,7 @@ def plan(bench: Bench) -> list[Artifact]:
         "train_images": len(train_sample(bench)),
         "version": 1,
     }
-    return [bench.run.add(f"evaluation-{identity}", "evaluation", sizes, bench.recipe.kept_epochs(), facts)]
+    return [bench.run.add(f"evaluation-{identity}", "evaluation", sizes, bench.kept_epochs(), facts)]
 
 
 def train_sample(bench: Bench) -> np.ndarray:

@@ -35,18 +35,18 @@ def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
     if name in bench.run.opened:
         return bench.run.opened[name]
     sample = torch.zeros(1, bench.run_channels, bench.data.size, bench.data.size)
-    place = layer_at(bench.classifier(0), sample, layer)
+    place = layer_at(bench.first_classifier(), sample, layer)
     facts |= {"height": place.height, "width": place.width, "explained": list(EXPLAINED)}
-    if reason := obstacle(technique, bench.classifier(0), place, sample):
+    if reason := obstacle(technique, bench.first_classifier(), place, sample):
         return bench.run.add(name, "saliency", {}, (), facts | {"obstacle": reason})
     sizes = {
-        "epoch": bench.recipe.training.epochs + 1,
+        "epoch": bench.run.epochs + 1,
         "explained": len(EXPLAINED),
         "image": len(bench.evaluated),
         "y": place.height,
         "x": place.width,
     }
-    return bench.run.add(name, "saliency", sizes, bench.recipe.kept_epochs(), facts)
+    return bench.run.add(name, "saliency", sizes, bench.kept_epochs(), facts)
 
 
 def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple[str, dict[str, object]]:
@@ -123,7 +123,7 @@ def packed(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def plan_cases(bench: Bench) -> list[Artifact]:
     """Possible once the last epoch is evaluated: only then is it known which images are wrongly taken for which class."""
     options, outputs = bench.recipe.artifacts.saliency, evaluation.plan(bench)[0]
-    last = bench.recipe.training.epochs
+    last = bench.run.epochs
     if options is None or not options.cases or last not in outputs.marked():
         return []
     logits = outputs.read("logits", last)
@@ -154,8 +154,8 @@ def case_artifact(bench: Bench, saliency: Artifact, pairs: list[tuple[int, int]]
     }
     facts |= {"images": [image for image, _ in pairs], "classes": [chosen for _, chosen in pairs]}
     name = saliency.path.rsplit("/", 1)[-1].replace("saliency-", "cases-", 1) + f"-{len(pairs)}"
-    sizes = {"epoch": bench.recipe.training.epochs + 1, "case": len(pairs), "y": of["height"], "x": of["width"]}
-    return bench.run.add(name, "cases", sizes, bench.recipe.kept_epochs(), facts)
+    sizes = {"epoch": bench.run.epochs + 1, "case": len(pairs), "y": of["height"], "x": of["width"]}
+    return bench.run.add(name, "cases", sizes, bench.kept_epochs(), facts)
 
 
 def compute_cases(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[str, Shard]:

@@ -16,14 +16,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from precompute import frames
+from precompute import allowed, frames
 from store import objects, runs
 from store.errors import BadInput, LoupeError
 
 if TYPE_CHECKING:
     from precompute.models import Classifier
 
-ALLOW = "LOUPE_ALLOW"  # modules with networks of one's own that a store may name, separated by commas
 KEPT_BYTES = 512 * 1024**2  # networks kept ready; the demo's 30 epochs take 5 MB
 PREDICTED = -1  # stands for the class predicted at the epoch
 
@@ -108,11 +107,10 @@ def permit(run: runs.Run) -> None:
     """
     name = str(run.recipe["model"]["network"])
     module, colon, _ = name.partition(":")
-    allowed = [item.strip() for item in os.environ.get(ALLOW, "").split(",")]
-    if colon and not any(item and f"{module}.".startswith(f"{item}.") for item in allowed):
+    if colon and not allowed.module(module):
         raise BadInput(
             f"The network of this run is the function '{name}', which only runs if you allow it, because a store that "
-            f"somebody else wrote could name any. If you trust the module {module}, start Loupe with {ALLOW}={module}."
+            f"somebody else wrote could name any. If you trust the module {module}, start Loupe with {allowed.ALLOW}={module}."
         )
 
 

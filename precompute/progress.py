@@ -25,6 +25,8 @@ class Progress:
     current: str = ""
     began: float = 0.0
     said: float = 0.0
+    earlier: dict[str, float] = field(default_factory=dict)  # rates that an earlier process measured
+    leads: bool = True  # one of several processes that make a run speaks for it
 
     @contextmanager
     def step(self, kind: str, doing: str) -> Iterator[None]:
@@ -52,15 +54,20 @@ class Progress:
     def status(self, state: str = "running", reason: str = "") -> Status:
         done, of = sum(self.finished.values()), sum(self.planned.values())
         done = of if state == "finished" else done
-        return Status(
-            state, self.doing, done, of, self.seconds_left() if state == "running" else None, reason, time.time()
-        )
+        left = self.seconds_left() if state == "running" else None
+        return Status(state, self.doing, done, of, left, reason, time.time(), self.rates())
+
+    def rates(self) -> dict[str, float]:
+        """Mean seconds of one step of each kind: as this process measured them, else an earlier one."""
+        return self.earlier | {
+            kind: round(self.seconds[kind] / count, 4) for kind, count in self.timed.items() if count
+        }
 
     def say(self, state: str = "running", reason: str = "") -> None:
         """Tells the terminal at once, the store at most once a second, or when the state changes."""
         status = self.status(state, reason)
         self.show(status)
-        if state != "running" or time.monotonic() - self.said > SAY_EVERY:
+        if self.leads and (state != "running" or time.monotonic() - self.said > SAY_EVERY):
             self.said = time.monotonic()
             self.run.say(vars(status))
 

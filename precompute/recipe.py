@@ -56,7 +56,9 @@ class Training(Section):
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = Field(
         "sgd", description="rule that turns gradients into steps"
     )
-    learning_rate: float = Field(0.01, gt=0, le=10, description="largest step size of the schedule")
+    learning_rate: float = Field(
+        0.01, gt=0, le=10, description="largest step size of the schedule", json_schema_extra={"scale": "log"}
+    )
     schedule: Literal["constant", "cosine", "step", "one-cycle"] = Field(
         "constant", description="how the learning rate changes over the run"
     )
@@ -64,10 +66,16 @@ class Training(Section):
         10, ge=1, le=10_000, description="with schedule = step: epochs between two drops to a tenth"
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD (Nesterov's form) and RMSprop")
-    weight_decay: float = Field(0, ge=0, le=1, description="shrinks the weights at each step")
+    weight_decay: float = Field(
+        0, ge=0, le=1, description="shrinks the weights at each step", json_schema_extra={"scale": "log"}
+    )
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")
     label_smoothing: float = Field(0, ge=0, lt=1, description="share of the target spread over all classes")
+    class_weights: dict[str, float] = Field(
+        default_factory=dict, description="how much the loss of a class's images counts, by class name; else 1"
+    )
+    leave_out: tuple[int, ...] = Field((), description="numbers of the training images that are not trained on")
     seed: int = Field(0, ge=0, lt=2**31, description="of initial weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the training; auto: bfloat16 where the machine is faster with it"
@@ -75,6 +83,28 @@ class Training(Section):
     augmentation: Augmentation = Field(
         default_factory=Augmentation, description="random changes of each training image"
     )
+
+    @field_validator("class_weights")
+    @classmethod
+    def weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        if wrong := [f"{name} = {weight}" for name, weight in weights.items() if not 0 < weight <= 1000]:
+            raise ValueError(f"weights must be above 0 and at most 1000; these are not: {', '.join(wrong)}")
+        return {name: weight for name, weight in sorted(weights.items()) if weight != 1}
+
+    @field_validator("leave_out")
+    @classmethod
+    def numbers(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        if numbers and min(numbers) < 0:
+            raise ValueError("must be numbers of training images, 0 or more")
+        return tuple(sorted(set(numbers)))
+
+    def identity(self) -> dict[str, Any]:
+        """What of it determines the weights. A field that came later counts only where it is used: older runs keep their ids."""
+        later = {name for name in LATER if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=later)
+
+
+LATER = ("class_weights", "leave_out")  # fields of Training that did not exist from the start
 
 
 class Evaluation(Section):
@@ -177,7 +207,7 @@ class Recipe(Section):
         """
         what = {
             "model": self.model.model_dump(include={"network", "options"}),
-            "training": self.training.model_dump(),
+            "training": self.training.identity(),
             "keep": self.evaluation.keep,
             "precision": precision,
             "content": fingerprints,

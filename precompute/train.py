@@ -7,7 +7,7 @@ as one that was never stopped.
 import io
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from precompute.augmentation import augment
 from precompute.bench import Bench, initial
 from precompute.saliency.passes import arithmetic
 from store.errors import Busy, LoupeError
+from store.runs import Run
 from store.schema import TRAINING_MEASURES
 from store.shards import Artifact, checksum
 
@@ -42,11 +43,20 @@ class Diverged(LoupeError):
     """The loss is no longer a number."""
 
 
+def untrained(bench: Bench) -> bool:
+    """Whether there is something left to train; never where the training happened elsewhere."""
+    return bench.run.origin == "trained" and bool(
+        bench.run.artifact("weights").missing() or bench.run.artifact("training").missing()
+    )
+
+
 def train(bench: Bench) -> Iterator[int]:
     """Trains what is not trained yet, and yields each epoch once it is stored, beginning with epoch 0.
 
     Raises Busy where another process trains this run to other weights, Diverged where the loss becomes NaN or infinite.
     """
+    if bench.run.origin != "trained":
+        return
     weights, history = allocate(bench)
     if not weights.missing() and not history.missing():
         return
@@ -66,7 +76,10 @@ def train(bench: Bench) -> Iterator[int]:
 
 
 def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float:
-    """One pass over the training images in the order (seed, epoch) determines; returns the mean loss of its steps."""
+    """One pass over the training images in the order (seed, epoch) determines; returns the mean loss of its steps.
+
+    With class weights w, the loss of a step is Σ w[y] · loss(x, y) / Σ w[y] over its images.
+    """
     options = bench.recipe.training
     generator = torch.Generator().manual_seed(options.seed * 100_003 + learner.epoch + 1)
     order = torch.randperm(len(pixels), generator=generator)
@@ -77,7 +90,8 @@ def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float
         torch.manual_seed(options.seed * 100_003 + learner.epoch + 1)  # dropout
         for numbers in order.split(options.batch_size):
             images, labels = pixels.batch(numbers, generator)  # (n, C, H, W), (n,)
-            loss = F.cross_entropy(learner.network(images).float(), labels, label_smoothing=options.label_smoothing)
+            logits = learner.network(images).float()  # (n, K)
+            loss = F.cross_entropy(logits, labels, pixels.class_weights, label_smoothing=options.label_smoothing)
             if device.type == "cpu" and not math.isfinite(loss.item()):
                 raise diverged(learner, learner.epoch + 1)
             learner.optimizer.zero_grad(set_to_none=True)
@@ -104,6 +118,9 @@ class TrainingImages:
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.images = bench, bench.data.train
+        weights = bench.recipe.training.class_weights
+        each = [weights.get(name, 1.0) for name in bench.data.classes]
+        self.class_weights = torch.tensor(each, device=bench.device) if weights else None
         self.labels = torch.from_numpy(self.images.labels.astype(np.int64)).to(bench.device)
         sample = self.images.read(np.arange(1))  # (1, S, S, C)
         fits = sample.nbytes * len(self.labels) <= IN_MEMORY
@@ -158,14 +175,19 @@ SCHEDULES: dict[str, Any] = {
 
 def allocate(bench: Bench) -> tuple[Artifact, Artifact]:
     """The arrays of weights and training history, for all epochs."""
-    epochs = bench.recipe.training.epochs
-    tensors, lengths = table_of(initial(bench.recipe, bench.data).network.state_dict())
-    sizes = {"epoch": epochs + 1, "measure": len(TRAINING_MEASURES)} | {
-        f"{name}.value": length for name, length in lengths.items() if length
-    }
-    weights = bench.run.add("weights", "weights", sizes, bench.recipe.kept_epochs(), {"tensors": tensors})
-    history = bench.run.add("training", "training", sizes, range(epochs + 1), {"measures": list(TRAINING_MEASURES)})
-    return weights, history
+    state = initial(bench.recipe, bench.data).network.state_dict()
+    return allocate_weights(bench.run, state), allocate_history(bench.run)
+
+
+def allocate_weights(run: Run, state: dict[str, Tensor]) -> Artifact:
+    tensors, lengths = table_of(state)
+    sizes = {"epoch": run.epochs + 1} | {f"{name}.value": length for name, length in lengths.items() if length}
+    return run.add("weights", "weights", sizes, run.attributes["kept"], {"tensors": tensors})
+
+
+def allocate_history(run: Run) -> Artifact:
+    sizes = {"epoch": run.epochs + 1, "measure": len(TRAINING_MEASURES)}
+    return run.add("training", "training", sizes, range(run.epochs + 1), {"measures": list(TRAINING_MEASURES)})
 
 
 def table_of(state: dict[str, Tensor]) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -200,7 +222,7 @@ def commit(bench: Bench, learner: Learner, weights: Artifact, history: Artifact)
     values = flat(learner.network.network.state_dict())
     if not np.isfinite(values["float32"]).all():
         raise diverged(learner, learner.epoch)
-    mark = int(checksum(b"".join(array.tobytes() for array in values.values()))[:12], 16)
+    mark = mark_of(values)
     epoch, run = learner.epoch, bench.run
     run.objects.put(state_path(bench, epoch, mark), packed(learner))
     same = history.write(epoch, {"measures": np.array([[*learner.measures]]), "weights_digest": np.array([mark])})
@@ -220,6 +242,11 @@ def commit(bench: Bench, learner: Learner, weights: Artifact, history: Artifact)
             and int(stat.path.rsplit("/", 1)[-1].split("-")[0]) < epoch
         ):
             run.objects.delete_each([stat.path])
+
+
+def mark_of(values: Mapping[str, np.ndarray]) -> int:
+    """48 bits that stand for the weights of an epoch."""
+    return int(checksum(b"".join(array.tobytes() for array in values.values()))[:12], 16)
 
 
 def state_path(bench: Bench, epoch: int, mark: int) -> str:

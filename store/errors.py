@@ -23,3 +23,11 @@ class Busy(LoupeError, RuntimeError):
 
 class NoSpace(LoupeError, OSError):
     """The disk or bucket takes no more; what was finished is safe."""
+
+
+class Unanswered(LoupeError, ConnectionError):
+    """The store does not answer, or not as it should; what was finished is safe."""
+
+
+class Forbidden(LoupeError, PermissionError):
+    """This person may not do that here."""

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
-from store.errors import BadInput, LoupeError, NoSpace
+from store.errors import BadInput, LoupeError, NoSpace, Unanswered
 
 DEFAULT_ADDRESS = "artifacts"
 
@@ -28,6 +28,7 @@ class Stat:
     path: str
     size: int
     e_tag: str
+    at: float = 0.0  # when it was written, Unix time by the store's clock
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,13 @@ class Objects:
                 meta = obstore.head(self.raw, path)
             except (FileNotFoundError, NotFoundError):
                 return None
-        return Stat(path, meta["size"], meta["e_tag"] or "")
+        return stat_of(meta)
 
     def under(self, prefix: str) -> Iterator[Stat]:
         """Every object whose path begins with the folder `prefix`."""
         with translated(self.address):
             for batch in obstore.list(self.raw, prefix):
-                yield from (Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch)
+                yield from map(stat_of, batch)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly inside `prefix`, sorted."""
@@ -108,6 +109,10 @@ class Objects:
         return sum(stat.size for stat in doomed)
 
 
+def stat_of(meta: Any) -> Stat:
+    return Stat(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
+
+
 class translated:
     """Turns the object store's own errors into ours."""
 
@@ -123,7 +128,7 @@ class translated:
                 raise NoSpace(
                     f"No space is left at {self.address}. What was finished is safe: free some space and run the command again."
                 ) from error
-            raise LoupeError(
+            raise Unanswered(
                 f"The store at {self.address} does not answer as it should: {text.splitlines()[0]}. "
                 "What was finished is safe: mend it and run again."
             ) from error

@@ -7,7 +7,7 @@ the listing; datasets/<id>/ the evaluated images. docs/store.md is the specifica
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Status:
     seconds_left: float | None = None
     reason: str = ""  # why it failed, for a person
     at: float = 0.0  # Unix time of writing
+    rates: Mapping[str, float] = field(default_factory=dict)  # mean seconds of one step of each kind
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Run:
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.attributes["classes"])
+
+    @property
+    def origin(self) -> str:
+        """Where its weights come from: "trained" here, "imported" from checkpoints, "recorded" from somebody's own loop."""
+        return self.attributes.get("origin", "trained")
 
     @property
     def epochs(self) -> int:
@@ -173,14 +179,17 @@ class Run:
         for name in self.datasets():
             try:
                 found += dataset(self.objects, name, self.id).verify()
+            except Missing:
+                found.append(f"datasets/{name} is not there: it is promised, but not finished.")
             except LoupeError as error:
                 found.append(str(error))
         return [*found, *(problem for item in self.artifacts().values() for problem in item.verify())]
 
     def datasets(self) -> list[str]:
-        """Ids of the image sets this run's artifacts show."""
+        """Ids of the image sets this run's artifacts show, and of the pictures of what it was trained on."""
         named = {item.attributes["dataset"] for item in self.artifacts().values() if "dataset" in item.attributes}
-        return sorted(named | {self.attributes["dataset"]})
+        named |= {self.attributes[key] for key in ("dataset", "training_images") if key in self.attributes}
+        return sorted(named)
 
     def size(self) -> int:
         """Bytes on disk, without the shared images."""
@@ -218,12 +227,12 @@ def run_ids(objects: Objects) -> list[str]:
     return objects.folders("runs")
 
 
-def all_runs(objects: Objects) -> tuple[list[Run], list[str]]:
+def all_runs(objects: Objects, opener: Callable[[Objects, str], Run] = open_run) -> tuple[list[Run], list[str]]:
     """Every run that can be opened, latest first, and a sentence about each that cannot."""
     runs, problems = [], []
     for run_id in run_ids(objects):
         try:
-            runs.append(open_run(objects, run_id))
+            runs.append(opener(objects, run_id))
         except Missing:
             continue  # just being deleted, or left by a delete that was interrupted
         except LoupeError as error:

@@ -54,6 +54,11 @@ KINDS: dict[str, dict[str, Array]] = {
             ("image", "part", "axis"), "float32", "x, y of each part in pixels of the stored image; NaN: not visible"
         ),
     },
+    "thumbnails": {
+        "pixels": Array(("image", "y", "x", "channel"), "uint8", "training images, at most 64 pixels a side", "image"),
+        "label": Array(("image",), "int32", "true class"),
+        "source": Array(("image",), "int32", "number of the image in its training split"),
+    },
     "weights": {
         "float32": Array(
             ("epoch", "value"),

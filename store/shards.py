@@ -117,6 +117,10 @@ class Artifact:
 
     def check(self, name: str, index: int) -> None:
         """Raises unless the shard is marked and is what its mark says; a shard already found sound costs one stat."""
+        if index in self.attributes.get("thinned", ()):
+            raise Missing(
+                f"The {self.kind} of epoch {index} were deleted to save space; what was computed from them stays."
+            )
         if index not in self.known and index not in self.marked():
             raise Missing(
                 f"{self.path} has no finished {name} at {index}: it is still being computed, or was not asked for."
@@ -125,6 +129,8 @@ class Artifact:
         if key in self.sound and not self.objects.local:
             return
         stat = self.objects.stat(key)
+        if stat is None and not self.objects.stat(self.mark_key(index)):
+            raise Missing(f"{self.path} at {index} was deleted since this page was opened. Reload it.")
         if stat is None or self.sound.get(key) != stat.e_tag:
             if problem := self.problem(name, index, stat):
                 raise Corrupt(f"{problem} {self.remedy()}")

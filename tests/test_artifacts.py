@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from precompute import making, recipe
-from precompute.bench import classifier, select, to_float
+from precompute.bench import classifier, to_float
 from precompute.cases import probabilities, recommended
 from precompute.making import make
 from precompute.maps import packed
+from precompute.material import select
 from precompute.saliency import explain
 from store import runs
 from store.objects import connect

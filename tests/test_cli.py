@@ -147,7 +147,7 @@ def test_delete_asks_and_keeps_images_another_run_shows(copy: tuple[Path, str]) 
     (store / "runs/twin").mkdir()
     (store / "runs/twin/zarr.json").write_text(json.dumps(twin))
     assert loupe("delete", run_id, "--yes", store=store).returncode == 0
-    assert len(list((store / "datasets").iterdir())) == 1
+    assert len(list((store / "datasets").iterdir())) == 2  # evaluated images, and thumbnails of the training images
     assert loupe("delete", "twin", "--yes", store=store).returncode == 0
     assert not (store / "datasets").exists() or not list((store / "datasets").iterdir())
 
@@ -196,3 +196,42 @@ def test_unknown_runs_and_hostile_ids_are_refused(tmp_path: Path) -> None:
         found = loupe("show", word, store=tmp_path)
         assert found.returncode == 1
         assert "Traceback" not in found.stderr
+
+
+# The queue
+
+
+def asked(*words: str | Path, folder: Path) -> subprocess.CompletedProcess:
+    environment = {"COLUMNS": "500", "PATH": "/usr/bin:/bin", "LOUPE_STORE": str(folder / "store")}
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+
+
+def test_enqueue_lists_what_waits_and_says_that_no_worker_is_there(tmp_path: Path) -> None:
+    recipe = write(tmp_path, options='{ path = "squares.npz" }')
+    recipe.write_text(recipe.read_text() + '[grid]\n"training.seed" = [3, 4]\n')
+    done = asked("enqueue", recipe, "--by", "Ada", "--at", "23:59", "--priority", 1, folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "tiny-3" in done.stdout and "2 jobs, not before" in done.stdout and "No worker is running" in done.stdout
+    listed = asked("jobs", folder=tmp_path).stdout
+    assert listed.count("scheduled") == 2 and "Ada" in listed
+    job = next(line.split()[0] for line in listed.splitlines() if "tiny-4" in line)
+    assert "cancelled" in asked("jobs", "--cancel", job, folder=tmp_path).stdout
+    assert "tiny-4" not in asked("jobs", "--forget", job, folder=tmp_path).stdout
+
+
+def test_a_batch_with_a_mistake_enqueues_nothing(tmp_path: Path) -> None:
+    (tmp_path / "batch").mkdir()
+    write(tmp_path / "batch", options='{ path = "squares.npz" }')
+    (tmp_path / "batch/wrong.toml").write_text('name = "wrong"\n')
+    done = asked("enqueue", tmp_path / "batch", folder=tmp_path)
+    assert (
+        done.returncode == 1 and "wrong.toml: data is missing" in done.stdout and "Nothing was enqueued" in done.stdout
+    )
+    assert "No jobs" in asked("jobs", folder=tmp_path).stdout
+
+
+def test_a_job_that_is_not_there_is_said(tmp_path: Path) -> None:
+    done = asked("jobs", "--cancel", "nothing", folder=tmp_path)
+    assert done.returncode == 1 and "0 jobs have an id that begins with 'nothing'" in done.stdout

@@ -7,7 +7,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NO_TORCH = {f"precompute.{name}" for name in ("catalogue", "recipe", "cases", "frames", "decoding")}
+NO_TORCH = {
+    f"precompute.{name}"
+    for name in (
+        "catalogue",
+        "recipe",
+        "cases",
+        "frames",
+        "decoding",
+        "queue",
+        "child",
+        "remote",
+        "batches",
+        "allowed",
+        "estimate",
+    )
+}
 FILES = {package: sorted((ROOT / package).rglob("*.py")) for package in ("store", "precompute", "app")}
 
 

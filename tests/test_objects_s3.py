@@ -1,72 +1,35 @@
 """The store at an S3 address: the same contract, against a server on this machine."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import uuid
 from collections.abc import Iterator
 
-import boto3
 import numpy as np
 import pytest
 
 from store import runs
 from store.errors import LoupeError
 from store.objects import Objects, connect
+from tests.s3 import BUCKET, s3
 from tests.store_contract import StoreContract, again, finished, values
 
 pytestmark = pytest.mark.s3
-BUCKET = "loupe"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Address of an S3 server of our own, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, child)
-        yield address
-    finally:
-        child.kill()
-        child.wait()
-
-
-def wait_for(address: str, child: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert child.poll() is None, "the S3 server ended by itself"
-        try:
-            urllib.request.urlopen(f"{address}/moto-api/data.json", timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(f"no S3 server at {address}")
+def server() -> Iterator[dict[str, str]]:
+    """The environment of an S3 server of our own."""
+    with s3() as environment:
+        yield environment
 
 
 @pytest.fixture
-def credentials(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def credentials(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """What a person puts into the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in {
-        "ACCESS_KEY_ID": "key",
-        "SECRET_ACCESS_KEY": "secret",
-        "REGION": "us-east-1",
-        "ENDPOINT": server,
-    }.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    client = boto3.client(
-        "s3", endpoint_url=server, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
-    )
-    client.create_bucket(Bucket=BUCKET)
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from precompute import frames
 from precompute import probe as child
 from precompute.bench import classifier, to_float
 from precompute.making import make
+from precompute.remote import Remote
 from precompute.saliency import explain
 from store.errors import BadInput, LoupeError
 from store.objects import connect
@@ -386,10 +387,13 @@ def test_a_failure_is_shown_until_it_is_to_be_tried_again(stub: Probe) -> None:
     assert request not in stub.answers
 
 
-def test_without_torch_it_says_what_this_host_can_do(stub: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_it_says_what_this_host_can_do(
+    stub: Probe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(probe, "find_spec", lambda name: None)
-    assert "only shows stored maps" in error_of(stub, ask_for())
-    assert stub.child is None
+    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
+    assert "no worker is running" in error_of(stub, ask_for())
+    assert isinstance(stub.child, Remote)  # no process was started
 
 
 def test_an_answer_counts_its_bytes() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,29 @@ def test_a_recipe_read_back_from_the_store_is_the_same_run(tmp_path: Path) -> No
 )
 def test_epoch_zero_and_the_last_are_always_kept(epochs: int, keep: int, kept: tuple[int, ...], tmp_path: Path) -> None:
     assert tiny.recipe(tmp_path, training__epochs=epochs, evaluation__keep=keep).kept_epochs() == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"training__class_weights": {"cat": 0}}, "above 0 and at most 1000; these are not: cat = 0"),
+        ({"training__class_weights": {"cat": float("nan")}}, "above 0"),
+        ({"training__leave_out": [-1]}, "0 or more"),
+    ],
+)
+def test_wrong_weights_and_numbers_are_named(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=said):
+        tiny.recipe(tmp_path, **changes)
+
+
+def test_the_order_and_the_number_of_times_something_is_left_out_do_not_matter(tmp_path: Path) -> None:
+    one = tiny.recipe(tmp_path, training__leave_out=[5, 1, 5], training__class_weights={"b": 2, "a": 3, "c": 1})
+    other = tiny.recipe(tmp_path, training__leave_out=[1, 5], training__class_weights={"a": 3, "b": 2})
+    assert one.run_id(PRINTS, "float32") == other.run_id(PRINTS, "float32")
+    assert one.run_id(PRINTS, "float32") != tiny.recipe(tmp_path).run_id(PRINTS, "float32")
+
+
+def test_fields_that_came_later_leave_the_ids_of_earlier_runs_as_they_were() -> None:
+    """The id was computed before class_weights and leave_out existed."""
+    first = recipes.parse(tiny.fields(Path("x")))
+    assert first.run_id({"data": "d", "weights": "w", "code": ""}, "float32") == "tiny-6daf01f7f7"

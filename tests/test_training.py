@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from precompute.bench import classifier, open_bench, to_float
 from precompute.making import make
 from precompute.recipe import Recipe
 from store import runs
-from store.errors import Busy
+from store.errors import BadInput, Busy
 from store.objects import connect
 from store.runs import Run
 from tests import tiny
@@ -102,6 +103,43 @@ def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: st
         stored = runs.tensors(run.artifact("weights"), epoch)
         for name, tensor in network.network.state_dict().items():
             np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_class_weights_and_images_left_out_are_those_of_a_plain_loop(tmp_path: Path) -> None:
+    """Loss of a step: Σ w[y] · loss / Σ w[y]; the images left out are never seen, the others keep their order."""
+    recipe = tiny.recipe(tmp_path, training__class_weights={"1": 3.0, "2": 0.5}, training__leave_out=[0, 7, 8])
+    run = made(tmp_path / "store", recipe)
+    network = classifier(run, 0).requires_grad_(True).train()
+    rule = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, nesterov=True)
+    with np.load(tmp_path / "squares.npz") as arrays:
+        rest = np.setdiff1d(np.arange(48), [0, 7, 8])
+        images = to_float(arrays["train_x"][rest][..., None], torch.device("cpu"))
+        labels = torch.from_numpy(arrays["train_y"][rest])
+    weight = torch.tensor([1.0, 3.0, 0.5])
+    for epoch in (1, 2):
+        for numbers in torch.randperm(45, generator=torch.Generator().manual_seed(epoch)).split(16):
+            each = F.cross_entropy(network(images[numbers]), labels[numbers], reduction="none")
+            w = weight[labels[numbers]]
+            rule.zero_grad()
+            ((w * each).sum() / w.sum()).backward()
+            rule.step()
+        stored = runs.tensors(run.artifact("weights"), epoch)
+        for name, tensor in network.network.state_dict().items():
+            np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+    assert run.of_kind("evaluation")[0].attributes["train_images"] == 45
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"training__class_weights": {"seven": 2.0}}, "class_weights names seven; the classes of .* are: 0, 1, 2"),
+        ({"training__leave_out": [48]}, "leave_out names image 48; the training images of .* are 0 to 47"),
+        ({"training__leave_out": [n for n in range(48) if n % 3]}, "fewer than two classes"),
+    ],
+)
+def test_what_cannot_be_weighted_or_left_out_is_said(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=said):
+        open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, **changes))
 
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.0), ("sgd", 0.7), ("rmsprop", 0.3)])

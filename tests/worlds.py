@@ -59,7 +59,7 @@ def attributes(name: str, epochs: int, classes: int, kept: Sequence[int], data: 
         "name": name,
         "note": "a world that was never trained",
         "data": {"set": "mnist5000", "options": {}},
-        "model": {"network": "gap-net", "weights": None, "options": {}},
+        "model": {"network": "gap", "weights": None, "options": {}},
         "training": {
             "optimizer": "sgd",
             "learning_rate": 0.01,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import confusion, facts, measures, selection
+from app import confusion, facts, judging, measures, selection
 from app.edge import plain_errors
 
 now = selection.current()
@@ -18,3 +18,4 @@ with left, plain_errors():
 with right, plain_errors():
     confusion.gallery(now, confusion.matrix(now))
 facts.folded(now)
+judging.folded(now.run)

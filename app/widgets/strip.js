@@ -99,10 +99,12 @@ function mapRow(strip, number) {
   return line;
 }
 
-function epochsRow(header) {
-  const line = make("div", { class: "line heads", role: "row" }, make("div", { class: "name", role: "columnheader" }, make("small", {}, "epoch")));
-  header.columns.forEach(({ epoch }, column) => {
-    const head = make("button", { class: "head", role: "columnheader", type: "button", tabindex: -1, "aria-label": `epoch ${epoch}` }, String(epoch));
+const named = ({ title, epoch }) => title || `epoch ${epoch}`;
+
+function headsRow(header) {
+  const line = make("div", { class: "line heads", role: "row" }, make("div", { class: "name", role: "columnheader" }, make("small", {}, header.across)));
+  header.columns.forEach(({ epoch, title }, column) => {
+    const head = make("button", { class: "head", role: "columnheader", type: "button", tabindex: -1, "aria-label": named({ epoch, title }) }, title || String(epoch));
     head.dataset.column = column;
     line.append(head);
   });
@@ -112,8 +114,8 @@ function epochsRow(header) {
 function scoresRow(header) {
   const name = make("div", { class: "name", role: "rowheader" }, make("b", {}, header.scoreName), make("small", {}, "taken for"));
   const line = make("div", { class: "line scores", role: "row" }, name);
-  header.columns.forEach(({ epoch, share, percent, predicted, right }, column) => {
-    const label = `epoch ${epoch}: probability ${percent}, taken for ${predicted}`;
+  header.columns.forEach(({ epoch, title, share, percent, predicted, right }, column) => {
+    const label = `${named({ epoch, title })}: probability ${percent}, taken for ${predicted}`;
     const fill = make("i", { style: `height:${Math.max(share * 100, 1)}%` });
     const score = make("div", { class: `score ${right ? "right" : ""}`, role: "gridcell", "aria-label": label, title: label });
     score.dataset.column = column;
@@ -130,7 +132,8 @@ function build(root, strip) {
   canvas.setAttribute("aria-label", header.alt);
   grid.setAttribute("aria-label", header.label);
   grid.style.setProperty("--columns", header.columns.length);
-  grid.replaceChildren(epochsRow(header), ...header.rows.map((_, number) => mapRow(strip, number)), scoresRow(header));
+  grid.classList.toggle("few", header.across !== "epoch");
+  grid.replaceChildren(headsRow(header), ...header.rows.map((_, number) => mapRow(strip, number)), scoresRow(header));
   root.querySelector(".note").textContent = header.note;
 }
 

@@ -46,7 +46,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One epoch: the explained class's probability, and what the image was taken for; empty texts where not known yet."""
+    """One epoch: the explained class's probability, and what the image was taken for; empty texts where not known yet.
+
+    Where columns are something else than epochs, `title` stands above and `epoch` is the column's number.
+    """
 
     epoch: int
     share: float = 0
@@ -54,6 +57,7 @@ class Column:
     predicted: str = ""
     right: bool = False
     caption: str = ""  # joins the image's caption while this epoch is selected
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Strip:
     colours: str = "inferno"
     opacity: float = 0.7
     over: bool = True
+    across: str = "epoch"  # what a column is
 
 
 def component() -> Any:
@@ -123,6 +128,7 @@ def pack(strip: Strip) -> bytes:
         "scoreName": strip.score,
         "opacity": strip.opacity,
         "over": strip.over,
+        "across": strip.across,
     }
     facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + body, digest_size=8).hexdigest()
     header = json.dumps(facts).encode()

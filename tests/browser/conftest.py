@@ -31,13 +31,13 @@ class Site:
 
 
 @contextmanager
-def served(store: Path) -> Iterator[str]:
-    """Address of the app over a store, as long as it is needed."""
+def served(store: Path, *options: str, script: str = "streamlit_app.py", **settings: str) -> Iterator[str]:
+    """Address of the app over a store, as long as it is needed; `settings` are of its environment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
-    environment = os.environ | {"LOUPE_STORE": str(store), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *options]
+    environment = os.environ | {"LOUPE_STORE": str(store), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | settings
     log = (store.parent / f"server-{port}.log").open("w+")
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:

@@ -28,7 +28,7 @@ def open_page(page: Page, address: str, title: str) -> None:
 
 def go_to(page: Page, title: str) -> None:
     """Changes the page as a person does, in the sidebar."""
-    page.get_by_role("link", name=title).click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name=title).click()
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     settled(page)
 

@@ -1,0 +1,17 @@
+"""Queue: what runs, waits, failed and finished; the night's work in the morning, and the disk it takes."""
+
+import streamlit as st
+
+from app import housekeeping, joblist, overnight, uploads
+from app.edge import plain_errors
+
+st.title("Queue")
+st.caption("What is being trained, what waits, and what became of the rest?")
+with plain_errors():
+    joblist.draw()
+with plain_errors():
+    overnight.draw()
+with plain_errors():
+    uploads.draw()
+with plain_errors():
+    housekeeping.draw()

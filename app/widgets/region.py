@@ -1,0 +1,42 @@
+"""One rectangle drawn on a picture, by pointer, by keys or by numbers."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from store import judgements
+from store.errors import BadInput
+from store.judgements import Region
+
+HERE = Path(__file__).parent
+TEXTS = {kind: (HERE / f"region.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+
+mount = st.components.v2.component("loupe_region", **TEXTS)
+
+
+def region(picture: bytes, *, alt: str, label: str, key: str, first: Region | None = None) -> Region | None:
+    """The rectangle drawn on a PNG, in shares of its sides; None where none is drawn. `first` is there to begin with."""
+    answer = mount(key=key, data=packed(picture, alt, label, first), on_region_change=drawn)
+    return drawn_by(answer.get("region", first))
+
+
+def drawn() -> None:
+    """That the browser has something new to say is enough: the page runs again and reads it."""
+
+
+def drawn_by(said: object) -> Region | None:
+    """What a browser said, as a region; None where it is none."""
+    try:
+        return judgements.region(said) if isinstance(said, list | tuple) else None
+    except BadInput:
+        return None
+
+
+def packed(picture: bytes, alt: str, label: str, first: Region | None) -> bytes:
+    """Length of the header (4 bytes, little endian), header (JSON), PNG."""
+    facts = {"alt": alt, "label": label, "region": first}
+    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + picture, digest_size=8).hexdigest()
+    header = json.dumps(facts).encode()
+    return len(header).to_bytes(4, "little") + header + picture

@@ -1,0 +1,67 @@
+"""What code may be run and what files may be read for somebody else: what the environment's LOUPE_ALLOW names. No torch here.
+
+On one's own machine a recipe may name anything. A host runs recipes of many people, and shows runs that others wrote:
+there only modules and folders count that LOUPE_ALLOW lists, separated by commas.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from precompute.recipe import Recipe
+from store.errors import Forbidden
+from store.runs import Run
+
+ALLOW = "LOUPE_ALLOW"
+DOWNLOADS = "downloads"  # where data sets put what they fetch
+
+
+def listed() -> list[str]:
+    return [item.strip() for item in os.environ.get(ALLOW, "").split(",") if item.strip()]
+
+
+def module(name: str) -> bool:
+    """Whether a module, or a package it is in, is named."""
+    return any(f"{name}.".startswith(f"{item}.") for item in listed())
+
+
+def folder(path: str) -> bool:
+    """Whether a file or folder lies in a folder that is named, or in the one for downloads."""
+    asked = Path(path).expanduser().resolve()
+    homes = [Path(item).expanduser().resolve() for item in (*listed(), DOWNLOADS) if "/" in item or item == DOWNLOADS]
+    return any(asked == home or home in asked.parents for home in homes)
+
+
+def check(recipe: Recipe, runs: Iterable[Run] = ()) -> None:
+    """Raises Forbidden where a recipe names code or files that are not allowed; data that a run here shows already are."""
+    for name in (recipe.data.set, recipe.model.network):
+        own, colon, _ = name.partition(":")
+        if colon and not module(own):
+            raise Forbidden(
+                f"The recipe names the function '{name}', and a worker would run its code. Ask who hosts this Loupe to start "
+                f"it with {ALLOW}={own}."
+            )
+    if refused := [path for path in paths(recipe) if not folder(path)]:
+        known = (tuple(paths_in(run.recipe)) for run in runs)
+        if any(set(refused) <= set(used) for used in known):
+            return
+        raise Forbidden(
+            f"The recipe names '{refused[0]}', and a worker would read it. Ask who hosts this Loupe to start it with "
+            f"{ALLOW}={Path(refused[0]).parent}."
+        )
+
+
+def paths(recipe: Recipe) -> list[str]:
+    """Every file or folder that a recipe names."""
+    return list(paths_in(recipe.model_dump(mode="json")))
+
+
+def paths_in(recipe: Mapping[str, Any]) -> Iterator[str]:
+    data, model = recipe.get("data", {}), recipe.get("model", {})
+    for name, value in {**data.get("options", {}), **model.get("options", {})}.items():
+        if isinstance(value, str) and (name in ("root", "path") or "/" in value):
+            yield value
+    weights = model.get("weights") or ""
+    if "/" in weights or Path(weights).suffix in (".pt", ".pth", ".bin", ".safetensors"):
+        yield weights

@@ -1,0 +1,290 @@
+"""The queue's worker: carries out jobs as durable workflows, one epoch or task a step, and takes over what dead workers left.
+
+A step is idempotent, because the store's marks are what says that work is done: whoever carries a job on, in whatever
+process, goes on with what is not marked. A worker without a job helps with the runs of others.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+import traceback
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
+
+from precompute import allowed, looks, queue
+from precompute.queue import APPLICATION, MAKE, RUNS, VERSION, Queue, reached
+from precompute.recipe import parse
+from store import workers
+from store.errors import Busy, LoupeError, NoSpace, Unanswered
+from store.objects import Objects
+from store.runs import Run, all_runs
+
+if TYPE_CHECKING:
+    from precompute.bench import Bench
+
+AGAIN_SECONDS = 15.0  # between two attempts where the disk is full or the store does not answer
+IDLE_SECONDS = 5.0  # a step that finds nothing to do ends after so long, so that a cancel is noticed
+DEATHS = 10  # workers that may die at one step of a job before it is given up
+LOG_LINES = 40
+WAITS = (NoSpace, Unanswered, Busy)  # what passes by itself
+
+log = logging.getLogger("loupe")
+
+
+@dataclass
+class Making:
+    """A job that this worker has in hand."""
+
+    bench: "Bench"
+    steps: Iterator[bool]
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+
+
+@dataclass
+class Here:
+    """This worker process. DBOS registers workflows as functions of a module, so there is one of it."""
+
+    objects: Objects | None = None
+    id: str = ""
+    client: DBOSClient | None = None
+    makings: dict[str, Making] = field(default_factory=dict)  # by job
+    computing: Any = field(default_factory=threading.Lock)  # torch's random state is the process's: one step at a time
+    doing: str = ""
+    hosted: bool = False  # it works for others: recipes may name only what LOUPE_ALLOW lists
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+HERE = Here()
+
+
+@DBOS.workflow(name=MAKE)
+def make_job(recipe: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """Carries out one job, step by step; returns how it ended."""
+    job_id = str(DBOS.workflow_id)
+    try:
+        while True:
+            said = advance(job_id, recipe, about)
+            if said["state"] == "waits":
+                DBOS.sleep(AGAIN_SECONDS)
+            elif said["state"] != "running":
+                log.info("%s: %s.", said.get("run", recipe.get("name")), said["state"])
+                return said
+    finally:
+        put_down(job_id)
+
+
+@DBOS.step(name="advance")
+def advance(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """One epoch or one task of a job. Says "running" as long as there is more, "waits" where what stops it may pass."""
+    with HERE.computing:
+        try:
+            return {"state": "running" if step(job_id, recipe, about) else "finished"} | known(job_id)
+        except WAITS as error:
+            log.warning("%s waits: %s", recipe.get("name"), error)
+            put_down(job_id, f"{error} It is tried again every {AGAIN_SECONDS:.0f} s.")
+            return {"state": "waits", "reason": str(error)}
+        except Exception as error:
+            return failure(job_id, error)
+
+
+def step(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> bool:
+    """Goes on until something is stored or some seconds are over; False where nothing is left to do."""
+    making = HERE.makings.get(job_id) or take_up(job_id, recipe, about)
+    HERE.doing = making.bench.run.id
+    deadline = time.monotonic() + IDLE_SECONDS
+    for stored in making.steps:
+        if stored or time.monotonic() > deadline:
+            making.lines.append(f"{time.strftime('%H:%M:%S')} {making.bench.progress.doing}")
+            return True
+    return False
+
+
+def take_up(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> Making:
+    """Opens the run of a job, and says in the store and in the queue which one it is."""
+    from precompute.bench import open_bench
+    from precompute.making import steps
+
+    if HERE.objects is None or HERE.client is None:
+        raise LoupeError("Jobs are carried out by a worker: python -m precompute worker.")
+    asked_for = parse(recipe, "recipe of the job")
+    if HERE.hosted:
+        allowed.check(asked_for, all_runs(HERE.objects)[0])
+    bench = open_bench(HERE.objects, asked_for)
+    asked = {name: str(about.get(name, "")) for name in ("parent", "hypothesis", "by")}
+    if any(asked.values()):
+        bench.run.keep("lineage", asked | {"job": job_id, "at": queue.seconds(created(job_id)) or 0.0})
+    HERE.client.update_workflow_attributes(job_id, {"run": bench.run.id}, merge=True)
+    HERE.makings[job_id] = Making(bench, steps(bench))
+    log.info("%s: begins, or goes on.", bench.run.id)
+    return HERE.makings[job_id]
+
+
+def created(job_id: str) -> int | None:
+    found = HERE.client.list_workflows(workflow_ids=[job_id], load_input=False) if HERE.client else []
+    return found[0].created_at if found else None
+
+
+def known(job_id: str) -> dict[str, str]:
+    return {"run": HERE.makings[job_id].bench.run.id} if job_id in HERE.makings else {}
+
+
+def failure(job_id: str, error: Exception) -> dict[str, Any]:
+    """What a person needs to know of a job that failed."""
+    ours = isinstance(error, LoupeError)
+    lines = [*(HERE.makings[job_id].lines if job_id in HERE.makings else ())]
+    lines += [] if ours else traceback.format_exception(error)
+    text = [part for line in lines for part in line.rstrip().splitlines()][-LOG_LINES:]
+    reason = str(error) if ours else f"{type(error).__name__}: {error}"
+    log.error("%s", reason)
+    return {"state": "failed", "reason": reason[:2000], "log": text} | known(job_id)
+
+
+def put_down(job_id: str, reason: str = "") -> None:
+    """Lets go of a job. One that was cancelled is stopped, and its run says by whom."""
+    making = HERE.makings.pop(job_id, None)
+    HERE.doing = ""
+    if making is None:
+        return
+    making.steps.close()  # type: ignore[attr-defined]
+    with suppress(LoupeError):
+        stop(making.bench.run, reason or cancelled(job_id))
+
+
+def stop(run: Run, reason: str) -> None:
+    """Gives the reason why a run that is not finished is not gone on with."""
+    status = run.status()
+    if reason and status.state in ("running", "stopped"):
+        run.say(vars(status) | {"state": "stopped", "reason": reason, "seconds_left": None})
+
+
+def cancelled(job_id: str) -> str:
+    with suppress(Exception):  # the database may be what is gone
+        found = HERE.client.list_workflows(workflow_ids=[job_id], load_input=False) if HERE.client else []
+        if found and found[0].status == "CANCELLED":
+            return str((found[0].attributes or {}).get("reason", "cancelled"))
+    return ""
+
+
+def work(
+    objects: Objects, place: Queue, *, runs: int = 1, name: str = "", help_others: bool = True, hosted: bool = False
+) -> None:
+    """Carries out jobs until it is stopped: `runs` at a time, interleaved. Raises LoupeError where the queue does not answer."""
+    HERE.objects, HERE.client, HERE.hosted = objects, place.client, hosted
+    HERE.id = f"{name or socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "system_database_url": place.address,
+            "application_version": VERSION,
+            "executor_id": HERE.id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "ERROR",
+            "run_migrations": False,  # the client made them
+        }
+    )
+    with reached(place.address):
+        DBOS.launch()
+        DBOS.register_queue(RUNS, worker_concurrency=runs, polling_interval_sec=0.5)
+        looks.listen(objects.address)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: HERE.stopped.set())
+    threading.Thread(target=live, args=(objects, place), daemon=True, name="heart").start()
+    log.info("Worker %s waits for jobs in %s, for runs in %s.", HERE.id, queue.shown(place.address), objects.address)
+    while not HERE.stopped.wait(1.0):
+        if help_others and not HERE.makings:
+            help_with(objects, place)
+    leave(objects, place)
+
+
+def live(objects: Objects, place: Queue) -> None:
+    """Says every few seconds that this worker lives, and takes over the jobs of those that do not."""
+    began, device = time.time(), device_name()
+    while not HERE.stopped.is_set():
+        try:
+            workers.beat(objects, HERE.id, {"began": began, "doing": HERE.doing, "device": device})
+            take_over(objects, place)
+            looks.tidy(place)
+        except LoupeError as error:
+            log.warning("%s", error)
+        HERE.stopped.wait(workers.BEATS_EVERY)
+
+
+def device_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+
+
+def take_over(objects: Objects, place: Queue) -> None:
+    """Makes the jobs of dead workers wait again. Only the worker that began first does so, so that nothing happens twice."""
+    there = workers.workers(objects, by=HERE.id)
+    living = [worker.id for worker in there if worker.alive]
+    if not living or living[0] != HERE.id:
+        return
+    for job in place.found(status="PENDING", load_output=False):
+        if job.worker and job.worker not in living:
+            log.warning("Worker %s is gone; %s goes on elsewhere.", job.worker, job.name)
+            release(place, job.id)
+    for worker in there:
+        if not worker.alive:
+            workers.gone(objects, worker.id)
+
+
+def release(place: Queue, job_id: str) -> None:
+    """Makes a job wait again whose worker is gone; gives it up where too many died at the same step."""
+    client = place.client
+    with reached(place.address):
+        about: Mapping[str, Any] = client.list_workflows(workflow_ids=[job_id])[0].attributes or {}
+        steps = len(client.list_workflow_steps(job_id))
+        deaths = int(about.get("deaths", 0)) + 1 if steps == about.get("died_at") else 1
+        client.update_workflow_attributes(job_id, {"deaths": deaths, "died_at": steps}, merge=True)
+        if deaths < DEATHS:
+            client.resume_workflow(job_id, queue_name=RUNS)
+        else:
+            reason = f"{deaths} workers died one after the other in the same step; is their memory too small?"
+            client.update_workflow_attributes(job_id, {"reason": reason, "failed": True}, merge=True)
+            client.cancel_workflow(job_id)
+
+
+def help_with(objects: Objects, place: Queue) -> None:
+    """Computes what is left to do in the runs of other workers, until a job of our own comes or nothing is left."""
+    from precompute.bench import open_bench
+    from precompute.making import steps
+
+    with suppress(LoupeError, StopIteration):
+        others = [job for job in place.found(status="PENDING", load_output=False) if job.worker != HERE.id and job.run]
+        if not others or place.waiting():
+            return
+        bench = open_bench(objects, parse(dict(others[-1].recipe), "recipe of the job"))
+        helping = steps(bench, lead=False)
+        HERE.doing = bench.run.id
+        try:
+            while not (HERE.makings or HERE.stopped.is_set()):
+                with HERE.computing:
+                    next(helping)
+        finally:
+            helping.close()  # type: ignore[attr-defined]
+            HERE.doing = ""
+
+
+def leave(objects: Objects, place: Queue) -> None:
+    """Ends at once: what is under way waits for another worker, who goes on with the step this one was in."""
+    log.info("Stopping. What was finished is kept, and what was under way waits for the next worker.")
+    with suppress(LoupeError):
+        for job in place.found(status="PENDING", executor_id=HERE.id, load_output=False):
+            if making := HERE.makings.get(job.id):
+                stop(making.bench.run, "Its worker was stopped; the job waits for the next one.")
+            with reached(place.address):
+                place.client.resume_workflow(job.id, queue_name=RUNS)
+        workers.gone(objects, HERE.id)
+    looks.end()
+    os._exit(0)

@@ -22,8 +22,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import reading, roles
-from app.hosting import is_set
+from app import reading
+from app.access import roles
+from app.access.hosting import is_set
 from store.errors import LoupeError
 from store.objects import Objects, connect
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from app.hosting import ROOT, SECRETS, exposed, signs_in
+from app.access.hosting import ROOT, SECRETS, exposed, signs_in
 
 FIRST_PORT = 8501  # Streamlit's usual one
 PORTS = 100

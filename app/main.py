@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import entrance, interactions, reading, selection
+from app import interactions, reading, selection
+from app.access import entrance
 from app.edge import plain_errors
 
 HERE = Path(__file__).parent
@@ -49,8 +50,9 @@ def stands_alone(path: str) -> bool:
 @st.cache_resource(show_spinner=False)
 def warm_up() -> None:
     """Imports all that pages import, so that no visitor waits for it."""
-    for file in sorted(HERE.glob("*.py")):
-        importlib.import_module(f"app.{file.stem}")
+    for file in sorted(HERE.rglob("*.py")):
+        if file.parent != VIEWS and not file.stem.startswith("__"):
+            importlib.import_module(".".join(("app", *file.relative_to(HERE).with_suffix("").parts)))
     importlib.import_module("dbos")  # half a second, when the queue is first asked
 
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import news, reading, verdicts
+from app import news, reading
 from app.edge import plain, plain_errors
+from app.judgement import verdicts
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from store.runs import Run
 from store.shards import Artifact

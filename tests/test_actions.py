@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from app import actions, reading, roles
-from app.roles import Person
+from app import reading
+from app.access import actions, roles
+from app.access.roles import Person
 from precompute import queue as queues
 from store import judgements, runs, trail
 from store.errors import BadInput, Busy, Forbidden, Missing
@@ -60,7 +61,7 @@ def acts(run: Run, folder: Path, job: str) -> dict[str, Callable[[], Any]]:
 
 def test_every_action_asks_first() -> None:
     """Also those that somebody adds: the first thing done is roles.demand, and `acts` above has them all."""
-    tree = ast.parse((ROOT / "app/actions.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "app/access/actions.py").read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     public = {node.name for node in functions} - {"queue", "connected", "idle", "harmless"}
     assert public == set(acts(None, ROOT, ""))  # type: ignore[arg-type]

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
 
-from app import charts, measures
+from app import charts
+from app.overview import measures
 
 MATRICES = some.integers(2, 7).flatmap(lambda side: arrays.arrays(np.int64, (side, side), elements=some.integers(0, 5)))
 

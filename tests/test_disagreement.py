@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 import pytest
 
-from app import disagreement
+from app.runs import disagreement
 from precompute.cases import probabilities
 
 

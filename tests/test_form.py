@@ -8,8 +8,8 @@ import streamlit as st
 from pydantic import BaseModel, Field
 from streamlit.testing.v1 import AppTest
 
-from app.fields import Leaf, leaves
-from app.form import WIDGETS, Form, step
+from app.retrain.fields import Leaf, leaves
+from app.retrain.form import WIDGETS, Form, step
 from precompute.recipe import Recipe, Training, parse
 
 DEMO = {"name": "demo", "data": {"set": "mnist5000"}, "model": {"network": "gap"}}

@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import interactions, probe, reading, roles
+from app import interactions, probe, reading
+from app.access import roles
 from app.interactions import Keeper, Step
 from store.errors import LoupeError
 from store.objects import Objects, connect

@@ -9,7 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import observed, probe, reading, roles
+from app import probe, reading
+from app.access import roles
+from app.judgement import observed
 from app.widgets import region as region_widget
 from store import judgements
 from store.judgements import Observation, decide, observe
@@ -108,7 +110,7 @@ def enlarged(run: Run, technique: str = "grad-cam", image: int = 5, epoch: int =
 
 
 def form(run: Run) -> str:
-    from app.judging import digest
+    from app.judgement.judging import digest
 
     about = Observation(**{name: getattr(SEEN, name) for name in ("epoch", "image", "technique", "layer", "explained")})
     return f"judging.draft.{digest(run, Observation(**{**vars_of(about), 'evaluation': SEEN.evaluation}))}.0"

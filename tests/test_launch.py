@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import hosting, launch
+from app import launch
+from app.access import hosting
 from app.launch import Worker
 
 ROOT = Path(__file__).parent.parent

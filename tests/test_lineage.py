@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app import lineage
-from app.lineage import Asked
+from app.runs import lineage
+from app.runs.lineage import Asked
 from store.objects import connect
 from store.runs import Run
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as some
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from app import enlarged, pictures
+from app import pictures
+from app.saliency import enlarged
 from app.widgets import strip
 from app.widgets.strip import Cell, Column, Row, Strip
 

@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import actions, joblist, overnight, uploads
+from app.access import actions
+from app.jobs import joblist, overnight, uploads
 from precompute import queue as queues
 from precompute.queue import Job, Worker
 from precompute.recipe import parse

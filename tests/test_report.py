@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app import document, gathered, markup, report, svg
-from app.verdicts import when
+from app.judgement.verdicts import when
+from app.report import __main__ as report
+from app.report import document, gathered, markup, svg
 from store import trail
 from store.judgements import decide, observe
 from store.objects import connect
@@ -103,7 +104,7 @@ def test_what_people_wrote_stays_text(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "script" not in {name for name, _ in page.seen} and "<script" not in text
     assert not [key for _, attributes in page.seen for key in attributes if key == "onload"]
     assert "".join(page.said).count("<script>alert('x')</script>") >= 25
-    assert json.loads(report.data(made))["observations"][0]["text"] == EVIL
+    assert json.loads(document.data(made))["observations"][0]["text"] == EVIL
 
 
 def test_the_facts_are_those_of_the_store(run: Run) -> None:
@@ -111,7 +112,7 @@ def test_the_facts_are_those_of_the_store(run: Run) -> None:
     run.keep("lineage", {"parent": "p", "hypothesis": "less grass", "by": "Ada", "at": 1.0, "job": "j"})
     trail.note(run.objects, "thin", "Ada", {"run": run.id, "keep": [0, 3]})
     trail.note(run.objects, "thin", "Ada", {"run": "another", "keep": [0]})
-    facts = json.loads(report.data(gathered.gather(run, (2,))))
+    facts = json.loads(document.data(gathered.gather(run, (2,))))
     assert facts["run"] == run.id and facts["recipe"] == run.recipe and facts["provenance"]["commit"] == "0" * 40
     assert facts["observations"] == [json.loads(json.dumps(vars_of(stored)))]
     assert facts["verdicts"][0]["reason"] == decided.reason and facts["lineage"][0]["hypothesis"] == "less grass"
@@ -153,7 +154,7 @@ def test_a_run_that_has_hardly_begun_has_a_report(run: Run, finished: int | None
         store = connect(run.objects.address)
         made = open_run(store, make_world(Path(store.address), name="early", finished=0))
     page = read(made)
-    assert "Measures" in page.said and json.loads(report.data(gathered.gather(made)))["run"] == made.id
+    assert "Measures" in page.said and json.loads(document.data(gathered.gather(made)))["run"] == made.id
 
 
 def test_many_classes_are_listed_as_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

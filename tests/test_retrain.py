@@ -9,7 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import actions, moments, retraining, training_set
+from app import moments
+from app.access import actions
+from app.retrain import retraining, training_set
 from precompute import queue as queues
 from precompute.recipe import parse
 from store.objects import connect

@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.runtime.secrets import Secrets
 from streamlit.testing.v1 import AppTest
 
-from app import hosting, roles
-from app.roles import Person
+from app.access import hosting, roles
+from app.access.roles import Person
 from store.errors import BadInput, Forbidden, LoupeError
 from tests.test_pages import opened, words
 from tests.worlds import make_world
@@ -29,7 +29,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def asking() -> None:
     import streamlit as st
 
-    from app import roles
+    from app.access import roles
     from store.errors import LoupeError
 
     st.session_state["your.name"] = "  Ada  "

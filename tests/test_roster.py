@@ -5,8 +5,8 @@ from threading import Event
 
 import pytest
 
-from app import roster
-from app.roster import Known, Roster
+from app.runs import roster
+from app.runs.roster import Known, Roster
 from store import judgements
 from store.runs import Run, Status
 from tests import families

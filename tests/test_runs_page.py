@@ -8,9 +8,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import comparison, deletion, lineage, probe, reading, roles, roster, runs_table, side_by_side
-from app.roster import Curve, Known
-from app.runs_table import Wanted
+from app import probe, reading
+from app.access import roles
+from app.runs import comparison, deletion, lineage, roster, runs_table, side_by_side
+from app.runs.roster import Curve, Known
+from app.runs.runs_table import Wanted
 from store import judgements, runs
 from store.errors import Forbidden
 from store.objects import connect
@@ -141,7 +143,7 @@ def test_three_hundred_runs_are_drawn_without_touching_the_store(monkeypatch: py
         run.id: Known(Status("finished"), curve, (lineage.Asked(f"run{number // 2}"),))
         for number, run in enumerate(many)
     }
-    monkeypatch.setattr("app.lineage.fields", lambda run: {"training.seed": run.id, "training.epochs": "12"})
+    monkeypatch.setattr("app.runs.lineage.fields", lambda run: {"training.seed": run.id, "training.epochs": "12"})
     started = time.perf_counter()
     rows = runs_table.chosen(runs_table.arranged(many, known, "by lineage"), Wanted(text="run1"))
     assert runs_table.frame(rows, known).num_rows == len(rows) > 100

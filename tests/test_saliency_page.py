@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import cells, custom, enlarged, pictures, probe, progression, strips
+from app import pictures, probe
 from app.probe import Answer, Request
+from app.saliency import cells, custom, enlarged, progression, strips
 from precompute.cases import probabilities, recommended
 from store.errors import BadInput, LoupeError
 from store.objects import connect

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import confusion, facts, judging, measures, selection
+from app import selection
 from app.edge import plain_errors
+from app.judgement import judging
+from app.overview import confusion, facts, measures
 
 now = selection.current()
 st.title("Overview")

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import housekeeping, joblist, overnight, uploads
 from app.edge import plain_errors
+from app.jobs import housekeeping, joblist, overnight, uploads
 
 st.title("Queue")
 st.caption("What is being trained, what waits, and what became of the rest?")

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import retraining, roles, selection, sending, training_set
+from app import selection
+from app.access import roles
 from app.edge import plain, plain_errors
-from app.fields import Leaf
-from app.form import Form
+from app.retrain import retraining, sending, training_set
+from app.retrain.fields import Leaf
+from app.retrain.form import Form
 from store.errors import BadInput
 from store.runs import Run
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import comparison, deletion, differences, family, judged, reading, runs_table, selection, side_by_side
+from app import reading, selection
 from app.edge import plain_errors
+from app.runs import comparison, deletion, differences, family, judged, runs_table, side_by_side
 
 now = selection.at_hand()
 st.title("Runs")

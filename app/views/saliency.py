@@ -5,11 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import cells, custom, progression, reading, selection, stored
+from app import reading, selection
 from app.edge import plain, plain_errors
-from app.progression import Explained, Question
+from app.saliency import cells, custom, progression, stored
+from app.saliency.progression import Explained, Question
+from app.saliency.strips import Look, Scene
 from app.selection import Selection
-from app.strips import Look, Scene
 
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 EXPLAINED: tuple[Explained, ...] = ("chosen", "true", "predicted")  # words of the address and of the page alike

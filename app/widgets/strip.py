@@ -21,7 +21,7 @@ LARGEST_SIDE = 112  # of the image sent along; a cell is smaller on the screen
 
 @dataclass(frozen=True)
 class Cell:
-    """One map: `state` is "flat" or one of app.stored; `words` stand in it, `label` is said about it."""
+    """One map: `state` is "flat" or one of app.saliency.stored; `words` stand in it, `label` is said about it."""
 
     state: str
     words: str

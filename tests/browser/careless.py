@@ -5,7 +5,8 @@ import os
 
 import streamlit as st
 
-from app import actions, entrance, reading
+from app import reading
+from app.access import actions, entrance
 from app.edge import plain, plain_errors
 from app.main import main
 from precompute import recipe

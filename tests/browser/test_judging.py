@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import report
+from app.report import __main__ as report
 from store import judgements
 from store.objects import connect
 from store.runs import Run, open_run

@@ -1,0 +1,1 @@
+"""The Queue page: jobs, workers, last night, disk."""

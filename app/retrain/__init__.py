@@ -1,0 +1,1 @@
+"""The Re-train page: a form over a run's recipe."""

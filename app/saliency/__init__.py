@@ -1,0 +1,1 @@
+"""The Saliency page: maps of one image over the epochs, as strips."""

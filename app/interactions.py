@@ -22,7 +22,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import reading
+from app import memory, reading
 from app.access import roles
 from app.access.hosting import is_set
 from store.errors import LoupeError
@@ -182,7 +182,7 @@ class Keeper:
             self.flush()
 
 
-@st.cache_resource(show_spinner=False, hash_funcs=reading.HASHES)
+@st.cache_resource(show_spinner=False, hash_funcs=memory.HASHES)
 def keeper_of(objects: Objects) -> Keeper:
     keeper = Keeper(objects)
     threading.Thread(target=keeper.forever, daemon=True, name="interactions").start()

@@ -4,17 +4,13 @@ but listings of what is still being computed. Arrays are handed out read-only an
 import io
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import wraps
-from threading import Lock
-from typing import Any, ParamSpec, TypeVar
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from app.memory import HASHES, OF_ALL_IMAGES, remembered
 from precompute import cases
 from store import judgements, runs
 from store.judgements import Observation, Verdict
@@ -22,79 +18,9 @@ from store.objects import DEFAULT_ADDRESS, Objects, connect
 from store.runs import Run, Status
 from store.shards import Artifact
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
 LISTING_SECONDS = 2  # how long a new run or artifact may stay unseen
 MARKS_SECONDS = 1  # how long a newly finished epoch may stay unseen
 SILENT_SECONDS = 120  # a writer that says nothing for so long is not there any more
-
-
-def same_run(run: Run) -> tuple[str, str, str]:
-    return run.objects.address, run.id, run.uuid
-
-
-def same_artifact(artifact: Artifact) -> tuple[str, str, float]:
-    return artifact.objects.address, artifact.path, artifact.attributes.get("created", 0)
-
-
-HASHES: dict[Any, Any] = {Run: same_run, Artifact: same_artifact, Objects: lambda objects: objects.address}
-
-
-@dataclass
-class Memory:
-    """Results by key, the one used longest ago leaving first: so many entries, so many bytes, and always the last one."""
-
-    entries: int
-    bytes: int | None = None
-    kept: OrderedDict[Any, tuple[Any, int]] = field(default_factory=OrderedDict)  # key -> result, weight
-    weight: int = 0
-    lock: Any = field(default_factory=Lock, repr=False)
-
-    def get(self, key: Any) -> tuple[Any, int] | None:
-        with self.lock:
-            if key in self.kept:
-                self.kept.move_to_end(key)
-            return self.kept.get(key)
-
-    def put(self, key: Any, value: Any, weight: int) -> None:
-        with self.lock:
-            self.weight += weight - self.kept.pop(key, (None, 0))[1]
-            self.kept[key] = value, weight
-            while len(self.kept) > 1 and (len(self.kept) > self.entries or self.weight > (self.bytes or self.weight)):
-                self.weight -= self.kept.popitem(last=False)[1][1]
-
-
-def heavy(value: object) -> int:
-    """Bytes of an array, of bytes, or of what says how many it has; 0 for all else."""
-    return len(value) if isinstance(value, bytes) else getattr(value, "nbytes", 0)
-
-
-def remembered(room: int | Memory) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Keeps the last results of a function of runs, artifacts and hashable values, for all sessions; errors are not kept.
-
-    `room`: how many, or a memory that several functions may share; what a call was given weighs as much as what it gave.
-    Streamlit's own caches hash every argument anew: 0.3 ms a call, a third of a page that asks them thirty times.
-    """
-    memory = room if isinstance(room, Memory) else Memory(room)
-
-    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        @wraps(function)
-        def recall(*args: Arguments.args, **named: Arguments.kwargs) -> Result:
-            given = (*args, *named.items())
-            key = (function, *(HASHES[type(value)](value) if type(value) in HASHES else value for value in given))
-            if found := memory.get(key):
-                return found[0]
-            value = function(*args, **named)
-            memory.put(key, value, sum(map(heavy, (*args, value))))
-            return value
-
-        return recall
-
-    return decorate
-
-
-OF_ALL_IMAGES = Memory(1000, 256 * 1024**2)  # arrays of all evaluated images: 200 MB each where these are ImageNet's
 
 
 # Runs and what they hold

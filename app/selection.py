@@ -1,16 +1,17 @@
 """What is selected: run, epoch, class and images. The bar on top of every page shows it, the address holds it, and
 nothing else in the app asks for it again. `app.main` draws the bar; a page calls `current()`."""
 
-import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import news, reading
+from app.address import forget_unless, held, hold, pinned
 from app.edge import plain, plain_errors
+from app.epochs import choose_epoch, epoch_slider
 from app.judgement import verdicts
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from store.runs import Run
@@ -18,9 +19,6 @@ from store.shards import Artifact
 
 TRAY = 12  # images the tray holds; the one chosen longest ago leaves first
 THUMBNAIL = 96  # pixels of a thumbnail as sent; the gallery shares them
-SECONDS_A_STEP = 0.8  # of the play button
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,6 @@ def at_hand() -> Selection | None:
 # What widgets call back
 
 
-def choose_epoch(epoch: int) -> None:
-    st.session_state["epoch"] = epoch
-
-
 def choose_class(chosen: int) -> None:
     st.session_state["class"] = chosen
 
@@ -83,25 +77,6 @@ def tray() -> tuple[int, ...]:
     """The images held, as far as they are numbers: anybody may write into an address."""
     words = st.session_state.get("held.images", "")[:200].split(",")
     return tuple(int(word) for word in words if word.isascii() and word.isdigit())
-
-
-def hold(name: str, word: str) -> None:
-    """Sets a word of the address that no widget holds; `held` writes it there."""
-    st.session_state[f"held.{name}"] = word
-
-
-def held(name: str) -> str:
-    """A word of the address that no widget holds. What a person changes there is taken; it outlives a visit to another page."""
-    said = st.query_params.get(name, "")
-    if said and said != st.session_state.get(f"said.{name}"):
-        hold(name, said)
-    word = st.session_state.get(f"held.{name}", "")
-    if word and word != said:
-        st.query_params[name] = word
-    elif not word:
-        st.query_params.pop(name, None)
-    st.session_state[f"said.{name}"] = word
-    return word
 
 
 def picked(chart: str) -> dict[str, Any]:
@@ -178,68 +153,6 @@ def keep_epoch() -> None:
         choose_epoch(st.session_state["epoch"])
 
 
-def epoch_slider(place: DeltaGenerator, run: Run, epochs: tuple[int, ...]) -> int:
-    """The latest epoch at first; it stays where it is when a newer one is finished."""
-    first = pinned(f"epoch.{run.id}", epochs[-1], epochs)
-    held = st.session_state.get("epoch")
-    if held is not None and held not in epochs:
-        choose_epoch(min(epochs, key=lambda epoch: abs(epoch - held)))
-    row = place.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small")
-    if len(epochs) == 1:  # a slider needs two ends
-        row.selectbox("Epoch", epochs, key="epoch", disabled=True, bind="query-params", persist_state="session")
-        return epochs[0]
-    playing = st.session_state.get("playing", False)
-    row.button(
-        "Pause" if playing else "Play",
-        icon=":material/pause:" if playing else ":material/play_arrow:",
-        key="play",
-        on_click=toggle,
-        args=(epochs,),
-        help="Shows one epoch after the other",
-    )
-    row.select_slider(
-        f"Epoch (0 to {run.epochs})",
-        epochs,
-        value=first,
-        key="epoch",
-        help=kept(run),
-        bind="query-params",
-        persist_state="session",
-    )
-    if playing:
-        with row:
-            step(epochs, time.monotonic())
-    return st.session_state["epoch"]
-
-
-def kept(run: Run) -> str:
-    every = len(run.attributes["kept"]) == run.epochs + 1
-    thinned = (
-        ""
-        if every
-        else f" The recipe keeps {len(run.attributes['kept'])} of {run.epochs + 1}: {', '.join(map(str, run.attributes['kept']))}."
-    )
-    return f"Everything on every page is computed with the weights after this epoch; 0 is the initial model.{thinned}"
-
-
-def toggle(epochs: tuple[int, ...]) -> None:
-    st.session_state["playing"] = not st.session_state.get("playing", False)
-    if st.session_state["playing"] and st.session_state["epoch"] == epochs[-1]:
-        choose_epoch(epochs[0])
-
-
-@st.fragment(run_every=SECONDS_A_STEP)
-def step(epochs: tuple[int, ...], drawn: float) -> None:
-    """Goes to the next epoch when the timer runs it again, not while the page is drawn."""
-    if time.monotonic() - drawn < SECONDS_A_STEP / 2:
-        return
-    later = [epoch for epoch in epochs if epoch > st.session_state["epoch"]]
-    if later:
-        choose_epoch(later[0])
-    st.session_state["playing"] = len(later) > 1
-    st.rerun()
-
-
 def class_box(place: DeltaGenerator, run: Run) -> int:
     names = reading.class_names(run)
     if st.session_state.setdefault("class.names", names) != names:
@@ -254,19 +167,6 @@ def class_box(place: DeltaGenerator, run: Run) -> int:
         bind="query-params",
         persist_state="session",
     )
-
-
-def pinned(name: str, value: Value, options: Container[Value]) -> Value:
-    """The default a widget had when this session first drew it: a default that moved would move what one looks at."""
-    held = st.session_state.get(f"first.{name}")
-    if held is None or held not in options:
-        st.session_state[f"first.{name}"] = held = value
-    return held
-
-
-def forget_unless(key: str, options: Container[object]) -> None:
-    if key in st.session_state and st.session_state[key] not in options:
-        del st.session_state[key]
 
 
 # The tray

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import news, probe, reading, selection
+from app import epochs, news, probe, reading, selection
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import open_run
@@ -421,3 +422,17 @@ print("no torch")
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
     assert "no torch" in done.stdout, done.stderr[-2000:]
+
+
+def test_a_rerun_asked_for_before_an_epoch_was_chosen_does_not_take_it_back(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What renews itself on a page lets the browser say the epoch before once more; later it is a change of mind."""
+    app = opened()
+    app.select_slider(key="epoch").set_value(2).run()
+    app.session_state["epoch.chosen"] = 2, 1, time.monotonic()
+    app.select_slider(key="epoch").set_value(1).run()
+    assert app.session_state["epoch"] == 2
+    monkeypatch.setattr(epochs, "ECHO_SECONDS", 0.0)
+    app.select_slider(key="epoch").set_value(1).run()
+    assert app.session_state["epoch"] == 1

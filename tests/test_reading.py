@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from app import reading
+from app import memory, reading
 from precompute import cases
 from store.errors import Corrupt, LoupeError
 from store.objects import connect
@@ -173,9 +173,9 @@ def test_an_address_nobody_can_open_is_a_plain_error(monkeypatch: pytest.MonkeyP
 
 
 def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
-    memory = reading.Memory(entries=3, bytes=100)
+    room = memory.Memory(entries=3, bytes=100)
 
-    @reading.remembered(memory)
+    @memory.remembered(room)
     def zeros(count: int) -> np.ndarray:
         made.append(count)
         return np.zeros(count, np.uint8)
@@ -183,19 +183,19 @@ def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
     made: list[int] = []
     for count in (40, 41, 40, 42):  # 41 was used longest ago
         zeros(count)
-    assert [value.size for value, _ in memory.kept.values()] == [40, 42] and memory.weight == 82
+    assert [value.size for value, _ in room.kept.values()] == [40, 42] and room.weight == 82
     zeros(500)
-    assert list(memory.kept) == [(zeros.__wrapped__, 500)] and memory.weight == 500
+    assert list(room.kept) == [(zeros.__wrapped__, 500)] and room.weight == 500
     for count in (1, 2, 3, 4):
         zeros(count)
-    assert [value.size for value, _ in memory.kept.values()] == [2, 3, 4] and memory.weight == 9
+    assert [value.size for value, _ in room.kept.values()] == [2, 3, 4] and room.weight == 9
     assert made == [40, 41, 42, 500, 1, 2, 3, 4]
 
 
 def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation, whole = reading.evaluation(run), 24 * 4 * 4
-    monkeypatch.setattr(reading.OF_ALL_IMAGES, "bytes", 3 * whole)
+    monkeypatch.setattr(memory.OF_ALL_IMAGES, "bytes", 3 * whole)
     for epoch in reading.epochs(evaluation):
         reading.logits(evaluation, epoch), reading.probabilities(evaluation, epoch)
         reading.measured(evaluation, "confusion", epoch), reading.predicted(evaluation, epoch)
-        assert 0 < reading.OF_ALL_IMAGES.weight <= 3 * whole
+        assert 0 < memory.OF_ALL_IMAGES.weight <= 3 * whole

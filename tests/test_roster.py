@@ -76,7 +76,7 @@ def test_nothing_is_read_again_while_it_is_young(run: Run, monkeypatch: pytest.M
 
 def test_old_entries_are_read_again_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [Run(None, f"run{number}", {"uuid": str(number)}) for number in range(100)]  # type: ignore[arg-type]
-    monkeypatch.setattr("app.reading.same_run", lambda run: run.id)
+    monkeypatch.setattr("app.memory.same_run", lambda run: run.id)
     all_known, asked = Roster(), []
     all_known.known = {run.id: Known(Status("finished"), at=float(place)) for place, run in enumerate(runs)}
     monkeypatch.setattr(Roster, "ask", lambda self, run: asked.append(run.id))

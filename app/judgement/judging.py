@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import reading, selection
+from app import memory, reading, selection
 from app.access import actions, roles
 from app.edge import plain, plain_errors
 from app.judgement import observed, remarks
@@ -211,7 +211,7 @@ def suggested(run: Run, draft: str) -> list[str]:
     return list(dict.fromkeys([*tags_in_use(run.objects), *st.session_state.get(f"{draft}.tags", ())]))
 
 
-@st.cache_data(ttl=TAGS_SECONDS, show_spinner=False, hash_funcs=reading.HASHES)
+@st.cache_data(ttl=TAGS_SECONDS, show_spinner=False, hash_funcs=memory.HASHES)
 def tags_in_use(objects: Objects) -> list[str]:
     """Tags of this store's latest runs, most used first."""
     latest = reading.listed(objects)[0][:RUNS_OF_TAGS]

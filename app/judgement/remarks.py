@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading, selection
+from app import memory, pictures, reading, selection
 from app.edge import plain, plain_errors
 from app.judgement import observed
 from app.judgement.observed import Seen
@@ -145,7 +145,7 @@ def restore(run: Run, said: Observation) -> None:
 # A parent's observations beside the child's maps
 
 
-@st.cache_resource(ttl=LINEAGE_SECONDS, max_entries=500, show_spinner=False, hash_funcs=reading.HASHES)
+@st.cache_resource(ttl=LINEAGE_SECONDS, max_entries=500, show_spinner=False, hash_funcs=memory.HASHES)
 def asked(run: Run) -> tuple[Asked, ...]:
     """Each time this run was asked for, earliest first."""
     return lineage.asked(run.kept("lineage"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import charts, reading, selection
+from app import address, charts, memory, reading, selection
 from app.edge import plain
 from app.selection import THUMBNAIL, Selection
 from app.widgets.thumbnails import Thumbnail, thumbnails
@@ -47,14 +47,14 @@ def matrix_spec(now: Selection, cell: Cell) -> dict:
     return framed_matrix(now.run, now.evaluation, now.epoch, now.epochs[-1], cell, dark)
 
 
-@reading.remembered(500)
+@memory.remembered(500)
 def framed_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, cell: Cell, dark: bool) -> dict:
     order = class_order(evaluation, latest, len(run.classes))
     frame = charts.chosen_cell(cell, reading.class_names(run), order)
     return charts.with_tables(drawn_matrix(run, evaluation, epoch, latest, dark), {1: frame})
 
 
-@reading.remembered(300)
+@memory.remembered(300)
 def drawn_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, dark: bool) -> dict:
     names = reading.class_names(run)
     order = class_order(evaluation, latest, len(names))
@@ -62,7 +62,7 @@ def drawn_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, dark: 
     return charts.with_tables(empty_matrix(names, dark), {0: table})
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def empty_matrix(names: tuple[str, ...], dark: bool) -> dict:
     """The chart without its numbers: it is the same at every epoch, so the browser keeps it and exchanges the numbers."""
     none = np.zeros((len(names), len(names)), np.int64)
@@ -73,7 +73,7 @@ def empty_matrix(names: tuple[str, ...], dark: bool) -> dict:
     )
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def class_order(evaluation: Artifact, epoch: int, count: int) -> np.ndarray:
     """Many classes are clustered, by the latest epoch, so that they keep their places when another epoch is selected."""
     return (
@@ -108,7 +108,7 @@ def pair_list(pairs: Sequence[tuple[int, int, int]], names: Sequence[str], cell:
 
 def chosen(count: int) -> Cell | None:
     """The cell as "true-predicted" in the address, None where it names none."""
-    words = selection.held("cell").split("-")
+    words = address.held("cell").split("-")
     if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 6 for word in words):
         return None
     true, predicted = int(words[0]), int(words[1])
@@ -118,7 +118,7 @@ def chosen(count: int) -> Cell | None:
 def choose_cell(true: object, predicted: object, count: int) -> None:
     """Writes a cell into the address; what comes from the browser is checked."""
     if isinstance(true, int) and isinstance(predicted, int) and 0 <= true < count and 0 <= predicted < count:
-        selection.hold("cell", f"{true}-{predicted}")
+        address.hold("cell", f"{true}-{predicted}")
         st.session_state["overview.gallery"] = 1
 
 
@@ -174,7 +174,7 @@ def captions(now: Selection, images: Sequence[int]) -> list[Thumbnail]:
     return items
 
 
-@reading.remembered(500)
+@memory.remembered(500)
 def images_of(evaluation: Artifact, data: Artifact, epoch: int, cell: Cell) -> np.ndarray:
     """Numbers of the images of true class cell[0] taken for cell[1], most confident first."""
     predicted = reading.predicted(evaluation, epoch)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import streamlit as st
 from pydantic import BaseModel
 
-from app import reading
+from app import memory
 from app.edge import plain
 from app.selection import Selection
 from precompute.recipe import Recipe
@@ -45,7 +45,7 @@ def table(frame: pa.Table, alt: str) -> None:
     st.dataframe(frame, hide_index=True, width="stretch", height="content", alt=alt)
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def recipe_table(run: Run) -> pa.Table:
     """Every field of the recipe that is set, and what it means."""
     rows = [(name, value, meaning(name)) for name, value in flattened(run.recipe) if name != "note"]
@@ -66,7 +66,7 @@ def meaning(field: str) -> str:
     return description
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def provenance_table(run: Run, data: Artifact) -> pa.Table:
     """Where the run comes from, fact by fact."""
     facts, images = run.attributes, data.attributes

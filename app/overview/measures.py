@@ -7,7 +7,7 @@ import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from app import charts, reading, selection
+from app import charts, memory, reading, selection
 from app.edge import plain_errors
 from app.selection import Selection
 from store.runs import Run
@@ -77,14 +77,14 @@ def pick_epoch() -> None:
             selection.choose_epoch(epoch)
 
 
-@reading.remembered(1000)
+@memory.remembered(1000)
 def accuracy_spec(evaluation: Artifact, epochs: tuple[int, ...], marked: int | None) -> dict:
     if marked is not None:  # only the band differs from the chart of no marked epoch
         return charts.with_tables(accuracy_spec(evaluation, epochs, None), {0: charts.marked_epoch(marked)})
     return charts.spec(charts.accuracy_bars(epochs, reading.measured(evaluation, "accuracy", epochs), marked=-1))
 
 
-@reading.remembered(1000)
+@memory.remembered(1000)
 def loss_spec(evaluation: Artifact, epochs: tuple[int, ...], marked: int | None) -> dict:
     if marked is not None:
         return charts.with_tables(loss_spec(evaluation, epochs, None), {0: charts.marked_epoch(marked)})
@@ -121,7 +121,7 @@ def class_columns() -> dict[str, ColumnConfig]:
     }
 
 
-@reading.remembered(200)
+@memory.remembered(200)
 def class_frame(run: Run, evaluation: Artifact, data: Artifact, epoch: int) -> pa.Table:
     """One row per class, in the order of the classes; measures in per cent."""
     names, values = reading.class_names(run), reading.measured(evaluation, "by_class", epoch)  # (class, measure)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app import reading
+from app import memory, reading
 from app.edge import plain
 from app.news import duration
 from app.retrain.fields import Leaf, leaves
@@ -28,7 +28,7 @@ LONGEST = 60  # characters of a value in the list of changes
 # The form
 
 
-@reading.remembered(200)
+@memory.remembered(200)
 def start(run: Run) -> dict[str, Any]:
     """The run's recipe with today's defaults; raises BadInput where today's Loupe cannot make it."""
     return parse(dict(run.recipe), "the recipe of this run").model_dump(mode="json")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import reading
+from app import memory, reading
 from app.retrain.fields import Leaf
 from app.retrain.form import Form
 from app.widgets.thumbnails import Thumbnail, thumbnails
@@ -109,7 +109,7 @@ def leave_out(form: Form, leaf: Leaf, run: Run) -> None:
         st.pagination(pages, key=turned)
 
 
-@reading.remembered(20)
+@memory.remembered(20)
 def numbers_of(data: Artifact) -> np.ndarray:
     """Number of each stored image in its training split, (image,)."""
     return reading.frozen(data.read_blocks("source"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading, selection
+from app import memory, pictures, reading, selection
 from app.edge import plain
 from app.runs.comparison import Side
 from app.saliency import progression, stored
@@ -79,7 +79,7 @@ def packed(panel: Panel) -> tuple[bytes, list[str]]:
         return strip.pack(strip_of(panel, stored.sound, problems)), list(dict.fromkeys(problems))
 
 
-@reading.remembered(200)
+@memory.remembered(200)
 def sound(panel: Panel) -> bytes:
     return strip.pack(strip_of(panel, stored.held, []))
 

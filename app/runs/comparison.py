@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import reading, selection
+from app import address, reading
 from app.edge import plain
 from app.runs import comparison_charts
 from app.selection import Selection
@@ -48,12 +48,12 @@ class Side:
 
 def ids() -> tuple[str, ...]:
     """The ids that the address names, at most four, whether they are in the store or not."""
-    words = selection.held("compare")[:800].split(",")
+    words = address.held("compare")[:800].split(",")
     return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))[:MOST]
 
 
 def choose(names: Sequence[str]) -> None:
-    selection.hold("compare", ",".join(names))
+    address.hold("compare", ",".join(names))
 
 
 def compared(found: Sequence[Run]) -> list[Run]:
@@ -64,7 +64,7 @@ def compared(found: Sequence[Run]) -> list[Run]:
         which = "One run that the address names is" if absent == 1 else f"{absent} runs that the address names are"
         st.info(f"{which} not in this store.", icon=":material/info:")
         choose([run.id for run in there])
-        selection.held("compare")
+        address.held("compare")
     return there
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import charts, reading
+from app import charts, memory, reading
 from app.edge import plain, plain_errors
 from app.overview import confusion, facts
 from app.runs import comparison, comparison_charts, disagreement, lineage
@@ -63,7 +63,7 @@ def curve(shown: Sequence[Side], measure: str, chosen: str) -> None:
     )
 
 
-@reading.remembered(300)
+@memory.remembered(300)
 def curve_spec(
     measure: str,
     places: tuple[int, ...],
@@ -130,7 +130,7 @@ def draw_difference(one: Side, other: Side) -> None:
         st.caption("No cell differs: both take the same number of images of each class for each class.")
 
 
-@reading.remembered(200)
+@memory.remembered(200)
 def difference_spec(
     run: Run, one: Artifact, epoch: int, other: Artifact, other_epoch: int, dark: bool
 ) -> tuple[dict, bool, list[str]]:

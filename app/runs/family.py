@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app import charts, reading
+from app import charts, memory
 from app.runs import comparison_charts, lineage, roster
 from app.runs.roster import Known
 from store.runs import Run
@@ -70,6 +70,6 @@ FIELDS = (
 )  # fmt: skip
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def drawn(rows: tuple[tuple[str | float | None, ...], ...], dark: bool) -> dict:
     return charts.spec(comparison_charts.family(pd.DataFrame(rows, columns=list(FIELDS)), dark=dark))

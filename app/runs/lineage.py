@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app import reading
+from app import memory
 from app.overview.facts import flattened
 from precompute.recipe import parse
 from store.errors import BadInput
@@ -84,7 +84,7 @@ def family(name: str, parent: Mapping[str, str]) -> dict[str, int]:
 # What differs
 
 
-@reading.remembered(2000)
+@memory.remembered(2000)
 def fields(run: Run) -> dict[str, str]:
     """The recipe as dotted names with their values, with today's defaults where an older recipe says nothing."""
     try:

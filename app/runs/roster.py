@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import reading
+from app import memory, reading
 from app.runs import lineage
 from app.runs.lineage import Asked
 from app.saliency.progression import thinned
@@ -67,7 +67,7 @@ class Roster:
 
     def look(self, found: Sequence[Run], first: Iterable[str] = ()) -> dict[str, Known]:
         """What is known of these runs, by id; those not read yet are missing. `first`: ids that are read before others."""
-        soon, keys = set(first), {reading.same_run(run): run for run in found}
+        soon, keys = set(first), {memory.same_run(run): run for run in found}
         new = [self.ask(run) for key, run in keys.items() if key not in self.known]
         wait(new, timeout=PATIENCE)
         old = [(run.id not in soon, self.known[key].at, key) for key, run in keys.items() if self.stale(key)]
@@ -80,7 +80,7 @@ class Roster:
 
     def ask(self, run: Run) -> "Future[Known]":
         """Has a run read, unless it is being read already."""
-        key = reading.same_run(run)
+        key = memory.same_run(run)
         with self.lock:
             if key not in self.asking:
                 self.asking[key] = self.pool.submit(self.learn, key, run)
@@ -96,7 +96,7 @@ class Roster:
 
     def forget(self, run: Run) -> None:
         """Has everything about a run read anew: it was thinned, or deleted."""
-        self.known.pop(reading.same_run(run), None)
+        self.known.pop(memory.same_run(run), None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import reading
+from app import memory, reading
 from app.edge import plain, plain_errors
 from app.runs import beside, comparison, disagreement
 from app.runs.beside import Asked, Panel
@@ -93,7 +93,7 @@ def together(shown: Sequence[Side]) -> Shared | None:
     return found if len(found.labels) else None
 
 
-@reading.remembered(reading.OF_ALL_IMAGES)
+@memory.remembered(memory.OF_ALL_IMAGES)
 def of_runs(*parts: Any) -> Shared:
     """parts: for each run its evaluation, its images and the epoch."""
     evaluations, data, epochs = parts[::3], parts[1::3], parts[2::3]
@@ -120,7 +120,7 @@ def same_images(data: Sequence[Artifact]) -> np.ndarray:
     return disagreement.shared([sources(item) for item in data])
 
 
-@reading.remembered(100)
+@memory.remembered(100)
 def sources(data: Artifact) -> np.ndarray:
     """Number of each image in its test split, (image,)."""
     return reading.frozen(data.read_blocks("source"))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading
+from app import memory, pictures, reading
 from app.edge import plain
 from app.judgement import judging
 from app.saliency.progression import Progression
@@ -175,7 +175,7 @@ def evidence_in_box(view: Enlarged) -> tuple[float, float] | None:
     return float(evidence[y0:y1, x0:x1].sum() / evidence.sum()), float((x1 - x0) * (y1 - y0) / side**2)
 
 
-@st.cache_resource(max_entries=1000, show_spinner=False, hash_funcs=reading.HASHES)
+@st.cache_resource(max_entries=1000, show_spinner=False, hash_funcs=memory.HASHES)
 def boxed(data: Artifact, image: int) -> np.ndarray:
     return reading.frozen(data.read_blocks("box", [image])[0])
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from app import probe, reading
+from app import memory, probe, reading
+from app.memory import Memory
 from app.probe import Answer, Request
-from app.reading import Memory
 from app.saliency import stored
 from app.saliency.stored import ABSENT, DIVERGED, MAP, MISSING, WAITING, Cells, Technique
 from app.selection import Selection
@@ -165,7 +165,7 @@ def given_up(begun: Progression) -> Progression:
     return replace(begun, states=states)
 
 
-@reading.remembered(OF_PROBE)
+@memory.remembered(OF_PROBE)
 def blank(wanted: Wanted, chosen: int) -> Progression:
     """What is known of an uploaded picture before the probe says anything."""
     question, (shape, pixels) = wanted.question, wanted.key[-2:]
@@ -217,7 +217,7 @@ def asked(begun: Progression, requests: Sequence[Request], visitor: str) -> Prog
     return completed(begun, tuple(requests), tuple(map(answers.get, requests)))
 
 
-@reading.remembered(OF_PROBE)
+@memory.remembered(OF_PROBE)
 def completed(
     begun: Progression, requests: tuple[Request, ...], answers: tuple[Answer | LoupeError | None, ...]
 ) -> Progression:

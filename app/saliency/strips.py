@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading
-from app.reading import Memory
+from app import memory, pictures
+from app.memory import Memory
 from app.saliency.progression import Progression, Question
 from app.saliency.stored import ABSENT, DAMAGED, DIVERGED, MAP, MISSING, WAITING, Technique
 from app.widgets import strip
@@ -77,7 +77,7 @@ def packed(scene: Scene, progression: Progression) -> bytes:
     return message(Drawn(progression, scene.look, key, scene))
 
 
-@reading.remembered(DRAWN)
+@memory.remembered(DRAWN)
 def message(drawn: Drawn) -> bytes:
     return strip.pack(strip_of(drawn.scene, drawn.progression))
 

@@ -1,0 +1,40 @@
+"""Words of the address that no widget holds, and defaults of widgets that do not move."""
+
+from collections.abc import Container
+from typing import TypeVar
+
+import streamlit as st
+
+Value = TypeVar("Value")
+
+
+def hold(name: str, word: str) -> None:
+    """Sets a word of the address that no widget holds; `held` writes it there."""
+    st.session_state[f"held.{name}"] = word
+
+
+def held(name: str) -> str:
+    """A word of the address that no widget holds. What a person changes there is taken; it outlives a visit to another page."""
+    said = st.query_params.get(name, "")
+    if said and said != st.session_state.get(f"said.{name}"):
+        hold(name, said)
+    word = st.session_state.get(f"held.{name}", "")
+    if word and word != said:
+        st.query_params[name] = word
+    elif not word:
+        st.query_params.pop(name, None)
+    st.session_state[f"said.{name}"] = word
+    return word
+
+
+def pinned(name: str, value: Value, options: Container[Value]) -> Value:
+    """The default a widget had when this session first drew it: a default that moved would move what one looks at."""
+    held = st.session_state.get(f"first.{name}")
+    if held is None or held not in options:
+        st.session_state[f"first.{name}"] = held = value
+    return held
+
+
+def forget_unless(key: str, options: Container[object]) -> None:
+    if key in st.session_state and st.session_state[key] not in options:
+        del st.session_state[key]

@@ -175,11 +175,11 @@ def jobs(
 ) -> None:
     """List what was asked for, and how it is getting on."""
     place = queue.connect()
-    found = place.jobs()
+    found = place.jobs(limit=None)
     for act, said in ((place.cancel, cancel), (place.retry, retry), (place.forget, forget)):
         if said:
             act(one_of(found, said).id)
-            found = place.jobs()
+            found = place.jobs(limit=None)
     table = Table("job", "recipe", "state", "asked", "by", "run", "", box=None, header_style="bold")
     for job in found:
         facts = (job.id[:8], job.name, job.state, moment(job.asked), job.by, job.run, job.reason)

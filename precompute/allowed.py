@@ -5,6 +5,7 @@ there only modules and folders count that LOUPE_ALLOW lists, separated by commas
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from store.runs import Run
 
 ALLOW = "LOUPE_ALLOW"
 DOWNLOADS = "downloads"  # where data sets put what they fetch
+NAMED_WEIGHTS = re.compile("[A-Z0-9_]+|package")  # DEFAULT, IMAGENET1K_V1; all else may be a file
 
 
 def listed() -> list[str]:
@@ -28,7 +30,10 @@ def module(name: str) -> bool:
 
 def folder(path: str) -> bool:
     """Whether a file or folder lies in a folder that is named, or in the one for downloads."""
-    asked = Path(path).expanduser().resolve()
+    try:
+        asked = Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # no path at all
+        return False
     homes = [Path(item).expanduser().resolve() for item in (*listed(), DOWNLOADS) if "/" in item or item == DOWNLOADS]
     return any(asked == home or home in asked.parents for home in homes)
 
@@ -59,9 +64,21 @@ def paths(recipe: Recipe) -> list[str]:
 
 def paths_in(recipe: Mapping[str, Any]) -> Iterator[str]:
     data, model = recipe.get("data", {}), recipe.get("model", {})
-    for name, value in {**data.get("options", {}), **model.get("options", {})}.items():
-        if isinstance(value, str) and (name in ("root", "path") or "/" in value):
-            yield value
+    yield from named(data.get("options", {}))
+    yield from named(model.get("options", {}))
     weights = model.get("weights") or ""
-    if "/" in weights or Path(weights).suffix in (".pt", ".pth", ".bin", ".safetensors"):
+    if weights and not NAMED_WEIGHTS.fullmatch(weights):
         yield weights
+
+
+def named(value: Any, name: str = "") -> Iterator[str]:
+    """The paths in an option's value, however deep."""
+    if isinstance(value, str):
+        if name in ("root", "path") or "/" in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from named(item, str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from named(item, name)

@@ -52,6 +52,8 @@ def fields_in(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} is not valid TOML: {error}.") from error
+    except OSError as error:  # a folder of that name, or a file of somebody else's
+        raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def expanded(fields: dict[str, Any], origin: str) -> list[Recipe]:

@@ -97,7 +97,8 @@ def settle(run: Run) -> Run:
     weights, history = run.artifact("weights"), run.artifact("training")
     if not weights.missing() and not history.missing():
         return run
-    kept = weights.marked()
+    if not (kept := weights.marked()):
+        raise BadInput(f"Run {run.id} holds no epoch: its recorder ended before the first was stored. Delete it.")
     run.reopen()
     for artifact in run.artifacts().values():
         promised = history.marked() if artifact.kind == "training" else kept

@@ -21,7 +21,7 @@ from store.runs import Run, Status
 from store.shards import checksum
 
 SUFFIXES = (".pt", ".pth")
-WHOLE_NUMBER = re.compile(r"(?<!\d)(?<!\d\.)\d+(?!\d|\.\d)")  # not the parts of 0.91
+WHOLE_NUMBER = re.compile(r"(?<!\d)(?<!\d\.)(?<!\de[-+])\d+(?!\d|\.\d|e[-+]\d)")  # not the parts of 0.91 or 1e-05
 LAST_EPOCH = 10_000
 
 

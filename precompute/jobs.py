@@ -13,7 +13,7 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 from precompute import allowed, looks, queue
 from precompute.queue import APPLICATION, MAKE, RUNS, VERSION, Queue, reached
 from precompute.recipe import parse
+from precompute.succession import pick_up, take_over
 from store import workers
 from store.errors import Busy, LoupeError, NoSpace, Unanswered
 from store.objects import Objects
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 15.0  # between two attempts where the disk is full or the store does not answer
 IDLE_SECONDS = 5.0  # a step that finds nothing to do ends after so long, so that a cancel is noticed
-DEATHS = 10  # workers that may die at one step of a job before it is given up
 LOG_LINES = 40
 WAITS = (NoSpace, Unanswered, Busy)  # what passes by itself
 
@@ -57,7 +57,9 @@ class Here:
     id: str = ""
     client: DBOSClient | None = None
     makings: dict[str, Making] = field(default_factory=dict)  # by job
-    computing: Any = field(default_factory=threading.Lock)  # torch's random state is the process's: one step at a time
+    waiting: dict[str, Run] = field(default_factory=dict)  # runs of jobs that try again later
+    at_hand: set[str] = field(default_factory=set)  # jobs whose workflow runs in this process
+    computing: Any = field(default_factory=threading.RLock)  # torch's random state is the process's: one step at a time
     doing: str = ""
     hosted: bool = False  # it works for others: recipes may name only what LOUPE_ALLOW lists
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -70,6 +72,7 @@ HERE = Here()
 def make_job(recipe: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
     """Carries out one job, step by step; returns how it ended."""
     job_id = str(DBOS.workflow_id)
+    HERE.at_hand.add(job_id)
     try:
         while True:
             said = advance(job_id, recipe, about)
@@ -79,6 +82,7 @@ def make_job(recipe: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
                 log.info("%s: %s.", said.get("run", recipe.get("name")), said["state"])
                 return said
     finally:
+        HERE.at_hand.discard(job_id)
         put_down(job_id)
 
 
@@ -90,7 +94,7 @@ def advance(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> dict[
             return {"state": "running" if step(job_id, recipe, about) else "finished"} | known(job_id)
         except WAITS as error:
             log.warning("%s waits: %s", recipe.get("name"), error)
-            put_down(job_id, f"{error} It is tried again every {AGAIN_SECONDS:.0f} s.")
+            put_down(job_id, f"{error} It is tried again every {AGAIN_SECONDS:.0f} s.", waits=True)
             return {"state": "waits", "reason": str(error)}
         except Exception as error:
             return failure(job_id, error)
@@ -148,21 +152,26 @@ def failure(job_id: str, error: Exception) -> dict[str, Any]:
     return {"state": "failed", "reason": reason[:2000], "log": text} | known(job_id)
 
 
-def put_down(job_id: str, reason: str = "") -> None:
-    """Lets go of a job. One that was cancelled is stopped, and its run says by whom."""
-    making = HERE.makings.pop(job_id, None)
-    HERE.doing = ""
-    if making is None:
+def put_down(job_id: str, reason: str = "", *, waits: bool = False) -> None:
+    """Lets go of a job, once no step of it is under way. One that was cancelled is stopped, and its run says by whom."""
+    with HERE.computing:
+        making, run = HERE.makings.pop(job_id, None), HERE.waiting.pop(job_id, None)
+        HERE.doing = ""
+        if making is not None:
+            making.steps.close()  # type: ignore[attr-defined]
+            run = making.bench.run
+    if run is None:
         return
-    making.steps.close()  # type: ignore[attr-defined]
+    if waits:
+        HERE.waiting[job_id] = run
     with suppress(LoupeError):
-        stop(making.bench.run, reason or cancelled(job_id))
+        stop(run, reason or cancelled(job_id))
 
 
 def stop(run: Run, reason: str) -> None:
     """Gives the reason why a run that is not finished is not gone on with."""
     status = run.status()
-    if reason and status.state in ("running", "stopped"):
+    if reason and status.state in ("running", "stopped", "failed"):
         run.say(vars(status) | {"state": "stopped", "reason": reason, "seconds_left": None})
 
 
@@ -208,12 +217,14 @@ def work(
 def live(objects: Objects, place: Queue) -> None:
     """Says every few seconds that this worker lives, and takes over the jobs of those that do not."""
     began, device = time.time(), device_name()
+    dropped: set[str] = set()
     while not HERE.stopped.is_set():
         try:
             workers.beat(objects, HERE.id, {"began": began, "doing": HERE.doing, "device": device})
-            take_over(objects, place)
+            take_over(objects, place, HERE.id)
+            dropped = pick_up(place, HERE.id, HERE.at_hand, dropped)
             looks.tidy(place)
-        except LoupeError as error:
+        except Exception as error:  # whatever a row of the database leads to, the heart goes on
             log.warning("%s", error)
         HERE.stopped.wait(workers.BEATS_EVERY)
 
@@ -224,47 +235,19 @@ def device_name() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
 
 
-def take_over(objects: Objects, place: Queue) -> None:
-    """Makes the jobs of dead workers wait again. Only the worker that began first does so, so that nothing happens twice."""
-    there = workers.workers(objects, by=HERE.id)
-    living = [worker.id for worker in there if worker.alive]
-    if not living or living[0] != HERE.id:
-        return
-    for job in place.found(status="PENDING", load_output=False):
-        if job.worker and job.worker not in living:
-            log.warning("Worker %s is gone; %s goes on elsewhere.", job.worker, job.name)
-            release(place, job.id)
-    for worker in there:
-        if not worker.alive:
-            workers.gone(objects, worker.id)
-
-
-def release(place: Queue, job_id: str) -> None:
-    """Makes a job wait again whose worker is gone; gives it up where too many died at the same step."""
-    client = place.client
-    with reached(place.address):
-        about: Mapping[str, Any] = client.list_workflows(workflow_ids=[job_id])[0].attributes or {}
-        steps = len(client.list_workflow_steps(job_id))
-        deaths = int(about.get("deaths", 0)) + 1 if steps == about.get("died_at") else 1
-        client.update_workflow_attributes(job_id, {"deaths": deaths, "died_at": steps}, merge=True)
-        if deaths < DEATHS:
-            client.resume_workflow(job_id, queue_name=RUNS)
-        else:
-            reason = f"{deaths} workers died one after the other in the same step; is their memory too small?"
-            client.update_workflow_attributes(job_id, {"reason": reason, "failed": True}, merge=True)
-            client.cancel_workflow(job_id)
-
-
 def help_with(objects: Objects, place: Queue) -> None:
     """Computes what is left to do in the runs of other workers, until a job of our own comes or nothing is left."""
     from precompute.bench import open_bench
     from precompute.making import steps
 
-    with suppress(LoupeError, StopIteration):
+    try:
         others = [job for job in place.found(status="PENDING", load_output=False) if job.worker != HERE.id and job.run]
         if not others or place.waiting():
             return
-        bench = open_bench(objects, parse(dict(others[-1].recipe), "recipe of the job"))
+        asked_for = parse(dict(others[-1].recipe), "recipe of the job")
+        if HERE.hosted:
+            allowed.check(asked_for, all_runs(objects)[0])
+        bench = open_bench(objects, asked_for)
         helping = steps(bench, lead=False)
         HERE.doing = bench.run.id
         try:
@@ -274,6 +257,11 @@ def help_with(objects: Objects, place: Queue) -> None:
         finally:
             helping.close()  # type: ignore[attr-defined]
             HERE.doing = ""
+    except StopIteration:  # nothing is left
+        return
+    except Exception as error:  # its data, code or memory may be missing here; who has the job will say so
+        log.warning("Cannot help: %s", error)
+        HERE.stopped.wait(AGAIN_SECONDS)
 
 
 def leave(objects: Objects, place: Queue) -> None:

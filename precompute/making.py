@@ -51,15 +51,27 @@ def steps(bench: Bench, *, lead: bool = True) -> Iterator[bool]:
                 yield from followed(bench, claims, lead=lead)
         end(bench)
     except (KeyboardInterrupt, GeneratorExit):
-        bench.progress.say("stopped", "It was interrupted; run the recipe again to go on.")
+        with suppress(LoupeError):
+            bench.progress.say("stopped", "It was interrupted; run the recipe again to go on.")
         raise
     except Exception as error:
+        if deleted(bench.run):
+            raise Missing(
+                f"Run {bench.run.id} was deleted while it was made. Ask for it again to make it anew."
+            ) from error
         with suppress(LoupeError):  # where the disk is full, the status cannot be written either
             text = str(error) if isinstance(error, LoupeError) else f"{type(error).__name__}: {error}"
             bench.progress.say("failed", text)
         raise
     finally:
         claims.close()
+
+
+def deleted(run: Run) -> bool:
+    """Whether somebody deleted the run; what cannot be asked counts as there."""
+    with suppress(LoupeError):
+        return run.objects.stat(f"{run.path}/zarr.json") is None
+    return False
 
 
 def begin(bench: Bench) -> None:

@@ -26,6 +26,7 @@ VERSION = "1"  # of the workflow's steps: workers take only jobs of their own ve
 APPLICATION = "loupe"
 RUNS = "runs"  # the queue of runs, and
 MAKE = "make"  # its workflow
+LATEST_MS = 253_000_000_000_000  # in the year 9987
 PRIORITIES = range(1, 10)  # 1 first, 5 usual
 STATES = {"ENQUEUED": "waiting", "DELAYED": "scheduled", "PENDING": "running", "CANCELLED": "cancelled"}
 
@@ -88,6 +89,12 @@ def reached(address: str) -> Iterator[None]:
 
     try:
         yield
+    except LoupeError:
+        raise
+    except ValueError as error:  # of the address, or of a row that somebody else wrote; its text may hold the password
+        raise LoupeError(
+            f"The queue at {shown(address)} cannot be read: its address or a row of it is damaged."
+        ) from error
     except (SQLAlchemyError, OSError) as error:
         first = (str(error).splitlines() or ["no reason given"])[0]
         raise LoupeError(
@@ -109,7 +116,7 @@ class Queue:
         refuse_pickles()
         with reached(self.address):
             if self.address.startswith("sqlite:///"):
-                os.makedirs(os.path.dirname(self.address.removeprefix("sqlite:///")), exist_ok=True)  # noqa: PTH103, PTH120
+                os.makedirs(os.path.dirname(self.address.removeprefix("sqlite:///")) or ".", exist_ok=True)  # noqa: PTH103, PTH120
             DBOS.migrate(self.address)  # a client alone would find no tables before the first worker
             return DBOSClient(
                 system_database_url=self.address,
@@ -146,10 +153,13 @@ class Queue:
             options["delay_seconds"] = at - time.time()
         client = self.client
         with reached(self.address):
-            return client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
+            job = client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
+            if at is None and client.list_workflows(workflow_ids=[job], status="DELAYED", load_input=False):
+                client.set_workflow_delay(job, delay_seconds=0)  # it was asked for tonight: now counts
+        return job
 
-    def jobs(self, limit: int = 500) -> list[Job]:
-        """Every job, latest first."""
+    def jobs(self, limit: int | None = 500) -> list[Job]:
+        """The latest jobs, latest first; all of them with None."""
         return self.found(limit=limit)
 
     def job(self, job_id: str) -> Job:
@@ -208,9 +218,10 @@ class Queue:
 def job_of(status: "WorkflowStatus") -> Job:
     """A job as its row says; what anybody else wrote into the table is read with care."""
     given: Mapping[str, Any] = status.input if isinstance(status.input, dict) else {}  # type: ignore[assignment]
-    recipe = next((item for item in given.get("args", ()) if isinstance(item, dict)), {})
     output = status.output if isinstance(status.output, dict) else {}
-    about = status.attributes or {}
+    about = status.attributes if isinstance(status.attributes, dict) else {}
+    args, lines = given.get("args"), output.get("log")
+    recipe = next((item for item in args if isinstance(item, dict)), {}) if isinstance(args, list | tuple) else {}
     state = STATES.get(status.status) or str(output.get("state", "failed"))
     if about.get("failed") and state == "cancelled":  # given up by a worker, not by a person
         state = "failed"
@@ -220,7 +231,7 @@ def job_of(status: "WorkflowStatus") -> Job:
         recipe=recipe,
         state=state,
         by=str(about.get("by", "")),
-        asked=(status.created_at or 0) / 1000,
+        asked=seconds(status.created_at) or 0.0,
         started=seconds(status.dequeued_at),
         ended=seconds(status.completed_at),
         at=seconds(status.delay_until_epoch_ms),
@@ -228,14 +239,16 @@ def job_of(status: "WorkflowStatus") -> Job:
         worker=status.executor_id or "",
         run=str(output.get("run") or about.get("run", "")),
         reason=str(output.get("reason") or about.get("reason") or (status.error or "")),
-        log=tuple(str(line) for line in output.get("log") or ()),
+        log=tuple(str(line) for line in lines) if isinstance(lines, list) else (),
         parent=str(about.get("parent", "")),
         hypothesis=str(about.get("hypothesis", "")),
     )
 
 
 def seconds(milliseconds: int | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+    """None also for what is no time of this age."""
+    plausible = isinstance(milliseconds, int | float) and 0 <= milliseconds < LATEST_MS
+    return milliseconds / 1000 if plausible and milliseconds is not None else None
 
 
 def refuse_pickles() -> None:

@@ -76,10 +76,7 @@ def train(bench: Bench) -> Iterator[int]:
 
 
 def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float:
-    """One pass over the training images in the order (seed, epoch) determines; returns the mean loss of its steps.
-
-    With class weights w, the loss of a step is Σ w[y] · loss(x, y) / Σ w[y] over its images.
-    """
+    """One pass over the training images in the order (seed, epoch) determines; returns the mean loss of its steps."""
     options = bench.recipe.training
     generator = torch.Generator().manual_seed(options.seed * 100_003 + learner.epoch + 1)
     order = torch.randperm(len(pixels), generator=generator)
@@ -91,7 +88,7 @@ def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float
         for numbers in order.split(options.batch_size):
             images, labels = pixels.batch(numbers, generator)  # (n, C, H, W), (n,)
             logits = learner.network(images).float()  # (n, K)
-            loss = F.cross_entropy(logits, labels, pixels.class_weights, label_smoothing=options.label_smoothing)
+            loss = mean_loss(logits, labels, pixels.class_weights, options.label_smoothing)
             if device.type == "cpu" and not math.isfinite(loss.item()):
                 raise diverged(learner, learner.epoch + 1)
             learner.optimizer.zero_grad(set_to_none=True)
@@ -103,6 +100,15 @@ def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float
     if not math.isfinite(mean := total.item() / len(pixels)):
         raise diverged(learner, learner.epoch + 1)
     return mean
+
+
+def mean_loss(logits: Tensor, labels: Tensor, class_weights: Tensor | None, smoothing: float) -> Tensor:
+    """Cross entropy over the images of a step; with class weights w, Σ w[y] · loss(x, y) / Σ w[y]."""
+    if class_weights is None:
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)  # (n,)
+    weights = class_weights[labels]  # torch's own would weigh the smoothed part by all classes, not by the image's
+    return (weights * each).sum() / weights.sum()
 
 
 def diverged(learner: Learner, epoch: int) -> Diverged:

@@ -2,7 +2,8 @@
 
 A claim spares work, nothing more: what makes a result right and whole are the marks of its artifact. So a claim may be
 lost, or two processes may hold one for a moment, and nothing is spoilt. It ends when its holder has not renewed it for
-half a minute. (Machines that share a store are expected to agree on the time to within some seconds.)
+half a minute. (Machines that share a store are expected to agree on the time to within some seconds. Where one's clock is
+ahead, its claims end half a minute after another has first seen them unchanged; where it is behind, work is done twice.)
 """
 
 import json
@@ -33,6 +34,9 @@ class Claims:
     path: str  # runs/<id>/claims
     owner: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     held: set[str] = field(default_factory=set)
+    seen: dict[str, tuple[Any, float]] = field(
+        default_factory=dict
+    )  # others' claims, and since when they are unchanged
     closed: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -42,7 +46,7 @@ class Claims:
             return True
         key = self.key(name)
         if not self.objects.create(key, self.body()):
-            if self.lives(self.read(key) or {}):
+            if self.lives(there := self.read(key) or {}) and not self.stale(name, there):
                 return False
             self.objects.put(key, self.body())
             if (self.read(key) or {}).get("owner") != self.owner:  # somebody else was quicker
@@ -92,6 +96,13 @@ class Claims:
         ):
             return False
         return isinstance(until, int | float) and until > time.time()
+
+    def stale(self, name: str, claim: Mapping[str, Any]) -> bool:
+        """Whether the claim was not renewed for half a minute by this process's own clock."""
+        sign, now = (claim.get("owner"), claim.get("until")), time.monotonic()
+        if self.seen.get(name, (None, now))[0] != sign:
+            self.seen[name] = (sign, now)
+        return now - self.seen[name][1] > LASTS_SECONDS
 
     def read(self, key: str) -> dict[str, Any] | None:
         with suppress(LoupeError):  # half written by nobody, but anybody may damage it

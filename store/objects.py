@@ -96,14 +96,15 @@ class Objects:
     def delete_each(self, paths: Sequence[str]) -> None:
         """Deletes these objects, in order; one that is not there is no matter."""
         for path in paths:
-            with suppress(FileNotFoundError, NotFoundError):
+            with translated(self.address), suppress(FileNotFoundError, NotFoundError):
                 obstore.delete(self.raw, path)
 
     def delete(self, prefix: str) -> int:
         """Deletes every object under `prefix`; returns how many bytes that freed."""
         doomed = list(self.under(prefix))
         if doomed:
-            obstore.delete(self.raw, [stat.path for stat in doomed])
+            with translated(self.address):
+                obstore.delete(self.raw, [stat.path for stat in doomed])
         if self.local:
             shutil.rmtree(self.local / prefix, ignore_errors=True)  # with what a killed writer left half written
         return sum(stat.size for stat in doomed)

@@ -144,7 +144,9 @@ class Run:
         return {name: missing for name, item in self.artifacts().items() if (missing := item.missing())}
 
     def summarise(self) -> None:
-        """Writes what lets a reader open the finished run at once; called when nothing is missing."""
+        """Writes what lets a reader open the finished run at once; called when nothing is missing. Raises Missing if deleted."""
+        if not self.objects.stat(f"{self.path}/zarr.json"):
+            raise Missing(f"Run {self.id} was deleted meanwhile.")
         items = {
             name: {"attributes": dict(item.attributes), "marks": item.known}
             for name, item in self.artifacts().items()

@@ -34,14 +34,19 @@ def thin(run: Run, keep: Sequence[int]) -> int:
     """Deletes the weights of all epochs but these, the first and the last; returns the bytes freed.
 
     They are not promised any more from then on, so nobody trains them again, and nothing counts as damaged. Raises
-    BadInput for a run that is not trained to its end: its weights are still needed.
+    BadInput for a run that is not trained to its end, or of which more is still to be computed: its weights are needed.
     """
     weights = run.artifact("weights")
     if weights.missing():
         raise BadInput(f"Run {run.id} is not trained to its end: weights can be thinned when it is.")
-    freed, whole = cost(run, keep), not run.missing()
+    if missing := run.missing():
+        names = ", ".join(missing)
+        raise BadInput(
+            f"Run {run.id} lacks {names}, which is computed from its weights: run its recipe to the end first."
+        )
+    freed = cost(run, keep)
     if not freed.epochs:
-        if whole and "thinned" in weights.attributes:
+        if "thinned" in weights.attributes:
             run.summarise()  # an interrupted thinning may have left the run without
         return 0
     run.reopen()
@@ -56,6 +61,5 @@ def thin(run: Run, keep: Sequence[int]) -> int:
     for epoch in freed.epochs:
         weights.discard(epoch)
     run.opened["weights"] = find(run.objects, weights.path)
-    if whole:
-        run.summarise()
+    run.summarise()
     return freed.bytes

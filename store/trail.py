@@ -4,9 +4,11 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from store.errors import LoupeError
 from store.objects import Objects
 
 
@@ -29,7 +31,14 @@ def note(objects: Objects, action: str, by: str, what: Mapping[str, Any]) -> Ent
 
 
 def trail(objects: Objects, limit: int = 200) -> list[Entry]:
-    """The last acts, latest first."""
+    """The last acts that can be read, latest first."""
     names = sorted((stat.path for stat in objects.under("trail") if stat.path.endswith(".json")), reverse=True)
-    found = (objects.get_json(name) for name in names[:limit])
-    return [Entry(item["action"], item["by"], item["at"], item["what"]) for item in found if item]
+    return [entry for name in names[:limit] if (entry := read(objects, name))]
+
+
+def read(objects: Objects, path: str) -> Entry | None:
+    """None where the object is damaged: one must not hide the others."""
+    with suppress(LoupeError, KeyError, TypeError, ValueError):
+        item = objects.get_json(path)
+        return Entry(str(item["action"]), str(item["by"]), float(item["at"]), dict(item["what"]))
+    return None

@@ -75,3 +75,25 @@ def test_a_hosted_worker_refuses_what_is_not_listed(tmp_path: Path, monkeypatch:
     said = jobs.advance("job", tiny.recipe(tmp_path).model_dump(mode="json"), {})
     assert said["state"] == "failed" and "a worker would read it" in said["reason"]
     assert not list(connect(str(tmp_path / "store")).under("runs"))
+
+
+@pytest.mark.parametrize("weights", ["queue.sqlite", "a.PT", "a.ckpt", "secrets", "~", "~nobodyatall/a", "a\0b"])
+def test_weights_that_may_be_a_file_are_one(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_ALLOW", str(tmp_path))
+    with pytest.raises(Forbidden):
+        allowed.check(tiny.recipe(tmp_path, model={"network": "gap", "weights": weights}))
+
+
+@pytest.mark.parametrize("weights", ["DEFAULT", "IMAGENET1K_V1", "package"])
+def test_weights_by_name_are_no_file(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_ALLOW", str(tmp_path))
+    allowed.check(tiny.recipe(tmp_path, model={"network": "gap", "weights": weights}))
+
+
+@pytest.mark.parametrize("options", [{"folders": ["/etc"]}, {"deep": {"root": "etc"}}, {"a": [{"b": ["x", "../y"]}]}])
+def test_paths_are_found_however_deep(
+    options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_ALLOW", "mynets")
+    with pytest.raises(Forbidden, match="would read it"):
+        allowed.check(tiny.recipe(tmp_path, data={"set": "mynets:birds", "options": options}))

@@ -83,3 +83,9 @@ def test_the_next_time_a_clock_shows_it(clock: str, hours: float) -> None:
 def test_what_is_no_time_of_day_is_said(clock: str) -> None:
     with pytest.raises(BadInput, match="time of day"):
         batches.next_time(clock)
+
+
+def test_a_folder_named_like_a_recipe_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(BadInput, match=r"folder\.toml cannot be read"):
+        batches.read([tmp_path])

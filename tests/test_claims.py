@@ -4,10 +4,12 @@ import json
 import time
 from pathlib import Path
 
+import obstore
 import pytest
 
 from store import claims
 from store.claims import Claims
+from store.errors import Unanswered
 from store.objects import Objects, connect
 
 
@@ -86,3 +88,35 @@ def test_what_another_took_over_is_not_given_back(objects: Objects) -> None:
     )
     one.close()
     assert objects.get("runs/tiny/claims/lead.json")
+
+
+def test_a_claim_of_a_machine_whose_clock_is_ahead_ends_when_it_is_not_renewed(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "LASTS_SECONDS", 0.2)
+    said = {"owner": "x", "host": "elsewhere", "pid": 1, "until": time.time() + 3600}
+    one = claimant(objects)
+    for renewal in range(3):
+        objects.put("runs/tiny/claims/lead.json", json.dumps(said | {"until": said["until"] + renewal}).encode())  # type: ignore[operator]
+        assert not one.take("lead")
+        time.sleep(0.1)
+    time.sleep(0.2)
+    assert one.take("lead")
+    one.close()
+
+
+def test_a_store_that_refuses_to_delete_does_not_end_the_renewing(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = claimant(objects)
+    assert one.take("lead")
+
+    def refuse(*_: object) -> None:
+        raise obstore.exceptions.GenericError("503 Slow Down")
+
+    monkeypatch.setattr(obstore, "delete", refuse)
+    with pytest.raises(Unanswered, match="503"):
+        one.release("lead")
+    with pytest.raises(Unanswered, match="503"):
+        objects.delete("runs")
+    one.close()

@@ -218,7 +218,13 @@ def test_a_folder_that_is_not_there_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("name", "epoch"),
-    [("resnet50-epoch-12.pt", 12), ("epoch=3-accuracy=0.91.pt", 3), ("model.7.pth", 7), ("v1.0_004.pt", 4)],
+    [
+        ("resnet50-epoch-12.pt", 12),
+        ("epoch=3-accuracy=0.91.pt", 3),
+        ("model.7.pth", 7),
+        ("v1.0_004.pt", 4),
+        ("epoch=4-loss=1e-05.pt", 4),
+    ],
 )
 def test_the_last_whole_number_in_a_name_is_its_epoch(name: str, epoch: int) -> None:
     assert epoch_of(Path(name)) == epoch

@@ -80,6 +80,14 @@ def test_tonight_is_not_now(place: Queue, tmp_path: Path) -> None:
     assert job.state == "scheduled" and job.at == pytest.approx(at, abs=2)
 
 
+def test_what_was_asked_for_tonight_may_be_asked_for_now(place: Queue, tmp_path: Path) -> None:
+    job = place.enqueue(tiny.recipe(tmp_path), at=time.time() + 3600)
+    assert place.enqueue(tiny.recipe(tmp_path)) == job
+    with sqlite3.connect(tmp_path / "queue.sqlite") as database:
+        ((status, due),) = database.execute("select status, delay_until_epoch_ms from workflow_status").fetchall()
+    assert status == "ENQUEUED" or due / 1000 < time.time() + 1
+
+
 def test_what_waits_can_be_cancelled_retried_and_forgotten(place: Queue, tmp_path: Path) -> None:
     job = place.enqueue(tiny.recipe(tmp_path))
     with pytest.raises(BadInput, match="cancel it first"):

@@ -382,3 +382,17 @@ def test_it_gives_signs_of_life_while_an_epoch_lasts_and_none_after_its_last_wor
     last = run.status()
     time.sleep(0.4)
     assert last.state == "stopped" and run.status() == last and not recorder.heart.is_alive()
+
+
+def test_a_recording_that_ended_before_its_first_epoch_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, objects = recipe(tmp_path), connect(str(tmp_path / "store"))
+    with monkeypatch.context() as broken, pytest.raises(NoSpace):
+        broken.setattr(Recorder, "store", lambda *_: (_ for _ in ()).throw(NoSpace("No space is left.")))
+        Recorder(fresh(), asked, store=str(tmp_path / "store"))
+    run = runs.run_ids(objects)[0]
+    for stat in list(objects.under(f"runs/{run}/claims")):  # its process is gone
+        objects.delete_each([stat.path])
+    with pytest.raises(BadInput, match="holds no epoch"):
+        make(objects, asked, on=run)

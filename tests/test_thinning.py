@@ -91,3 +91,18 @@ def test_a_run_under_way_keeps_its_weights(tmp_path: Path, recipe: Recipe) -> No
         thinning.thin(again(bench.run), keep=[])
     making.close()  # type: ignore[attr-defined]
     assert not np.array_equal(bench.run.artifact("weights").marked(), ())
+
+
+def test_weights_that_something_is_still_computed_from_stay(run: Run, recipe: Recipe) -> None:
+    from precompute.bench import open_bench
+    from precompute.making import steps
+
+    more = recipe.model_dump(mode="json")
+    more["artifacts"]["saliency"]["techniques"] = ["grad-cam", "grad-cam++"]
+    making = steps(open_bench(run.objects, Recipe.model_validate(more)))
+    next(making)
+    with pytest.raises(BadInput, match="lacks saliency-grad-campp"):
+        thinning.thin(again(run), keep=[])
+    for _ in making:
+        pass
+    assert again(run).verify() == [] and again(run).status().state == "finished"

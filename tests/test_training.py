@@ -16,6 +16,7 @@ from precompute import train
 from precompute.bench import classifier, open_bench, to_float
 from precompute.making import make
 from precompute.recipe import Recipe
+from precompute.train import mean_loss
 from store import runs
 from store.errors import BadInput, Busy
 from store.objects import connect
@@ -103,6 +104,16 @@ def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: st
         stored = runs.tensors(run.artifact("weights"), epoch)
         for name, tensor in network.network.state_dict().items():
             np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_with_class_weights_the_loss_of_an_image_counts_by_its_class_also_where_labels_are_smoothed() -> None:
+    logits, labels, weights = torch.randn(6, 3), torch.tensor([0, 1, 2, 1, 0, 2]), torch.tensor([1.0, 3.0, 0.5])
+    target = F.one_hot(labels, 3) * 0.7 + 0.1  # (n, K)
+    each = -(target * logits.log_softmax(1)).sum(1)
+    expected = (weights[labels] * each).sum() / weights[labels].sum()
+    torch.testing.assert_close(mean_loss(logits, labels, weights, 0.3), expected)
+    plain = F.cross_entropy(logits, labels, weights)
+    torch.testing.assert_close(mean_loss(logits, labels, weights, 0.0), plain)
 
 
 def test_class_weights_and_images_left_out_are_those_of_a_plain_loop(tmp_path: Path) -> None:

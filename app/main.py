@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 VIEWS = HERE / "views"
 SIDEBAR = 220  # pixels
 NEED_NO_RUN = ("queue",)  # pages that have something to say about an empty store, and
-NEED_NO_EPOCH = ("runs", "queue")  # about one with runs of which no epoch is finished
+NEED_NO_EPOCH = ("runs", "retrain", "queue")  # about one with runs of which no epoch is finished
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.4rem 3rem 4rem; }
@@ -23,6 +23,8 @@ STYLE = """<style>
     [class*="st-key-halves"] > div > [data-testid="stHorizontalBlock"] { flex-direction: column; }
     [class*="st-key-halves"] > div > div > [data-testid="stColumn"] { width: 100%; flex: 1 1 auto; }
     .st-key-play [data-testid="stMarkdownContainer"] { display: none; }
+    .st-key-bar > div > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+    .st-key-bar > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child { flex: 1 0 100%; }
 }
 </style>"""
 

@@ -27,10 +27,11 @@ def duration(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def stopped(run: Run, status: Status) -> str:
+def stopped(run: Run, status: Status, *, shown: bool = True) -> str:
     """Why a run is not finished although nobody computes it, "" where that is not so."""
     if status.state == "failed":
-        return f"This run failed: {status.reason.rstrip('.') or 'no reason was written down'}. What was finished before is shown."
+        rest = "What was finished before is shown." if shown else "No epoch of it was finished."
+        return f"This run failed: {status.reason.rstrip('.') or 'no reason was written down'}. {rest}"
     if status.state == "stopped":
         why = f" ({status.reason.rstrip('.')})" if status.reason else ""
         again = f" Run its recipe '{run.recipe.get('name', run.id)}' again to go on." if run.origin == "trained" else ""
@@ -53,7 +54,7 @@ def of_run(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], Non
 def ways_on() -> None:
     """Where a run that is not finished can be asked for again, as it was or changed."""
     with st.container(horizontal=True, gap="medium"):
-        st.page_link("app/views/queue.py", label="Try again on the Queue page", icon=":material/list_alt:")
+        st.page_link("app/views/queue.py", label="Queue", icon=":material/list_alt:")
         st.page_link("app/views/retrain.py", label="Train it differently", icon=":material/model_training:")
 
 
@@ -102,7 +103,7 @@ def no_epoch_yet(run: Run) -> None:
         status, evaluation = reading.status(run), reading.evaluation(run)
         if evaluation and reading.epochs(evaluation):
             st.rerun()
-        if text := stopped(run, status):
+        if text := stopped(run, status, shown=False):
             st.error(plain(text), icon=":material/error:")
             ways_on()
             return

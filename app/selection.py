@@ -52,6 +52,11 @@ def at_hand() -> Selection | None:
     return st.session_state.get("selection")
 
 
+def run_at_hand() -> Run | None:
+    """The run in the bar, also where no epoch of it is finished."""
+    return st.session_state.get("selection.run")
+
+
 # What widgets call back
 
 
@@ -100,6 +105,7 @@ def bar(*, quiet: bool = False) -> Selection | None:
     `quiet`: of an empty store the page itself speaks.
     """
     st.session_state.pop("selection", None)
+    st.session_state.pop("selection.run", None)
     found, problems = reading.all_runs()
     for problem in problems:
         st.warning(plain(problem), icon=":material/warning:")
@@ -109,7 +115,7 @@ def bar(*, quiet: bool = False) -> Selection | None:
         return None
     top = st.container(key="bar", gap="small")
     places = top.columns((5, 8, 4), vertical_alignment="bottom")
-    run = choose_run(places[0], found)
+    st.session_state["selection.run"] = run = choose_run(places[0], found)
     evaluation = reading.evaluation(run)
     epochs = reading.epochs(evaluation) if evaluation else ()
     if not evaluation or not epochs:

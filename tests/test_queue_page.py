@@ -160,7 +160,7 @@ def test_a_queue_that_does_not_answer_is_an_error_in_its_place(folder: Path, mon
     monkeypatch.setenv("LOUPE_QUEUE", str(folder / "queue.txt"))
     app = opened(PAGE)
     assert not app.exception
-    assert any("does not answer" in item.value for item in app.error)
+    assert ["does not answer" in item.value for item in app.error] == [True]
     assert "Disk: how much each run takes" in [item.label for item in app.expander]
 
 

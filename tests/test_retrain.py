@@ -55,6 +55,16 @@ def test_the_form_is_filled_from_the_run(world: Path) -> None:
     assert "Nothing yet" in words(app)
 
 
+def test_a_run_that_failed_before_its_first_epoch_is_trained_differently(folder: Path) -> None:  # noqa: F811
+    worlds.make_world(folder, finished=-1, status={"state": "failed", "reason": "the loss is not a number"})
+    app = adam(opened(PAGE))
+    assert not app.exception
+    assert "No epoch of it was finished." in words(app) and "is shown" not in words(app)
+    assert "sgd → adam" in words(app)
+    assert f"{RUN} measured nothing" in words(app)
+    assert button(app, "train") is not None
+
+
 def test_a_change_is_said_and_put_back(world: Path) -> None:
     app = adam(opened(PAGE))
     assert "optimizer** sgd → adam" in words(app)
@@ -83,7 +93,9 @@ def test_time_and_disk_are_estimated_from_what_the_parent_took(world: Path) -> N
 
 def test_what_was_never_measured_is_said(folder: Path) -> None:  # noqa: F811
     worlds.make_world(folder)
-    assert "Not known, and not counted: evaluation, maps" in words(adam(opened(PAGE)))
+    said = words(adam(opened(PAGE)))
+    assert "Not known, and not counted: evaluation, maps" in said
+    assert "More than " in said and "About " not in said
 
 
 def test_the_button_asks_for_the_training(world: Path) -> None:

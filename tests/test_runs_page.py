@@ -293,9 +293,13 @@ def test_a_live_run_moves_nothing_and_offers_its_newer_epoch(folder: Path) -> No
 def test_a_run_without_a_finished_epoch_waits(folder: Path) -> None:
     families.make_run(folder, "whole")
     families.make_run(folder, "young", finished=-1)
+    families.make_run(folder, "failed", finished=-1, status={"state": "failed", "reason": "no memory"})
     app = opened(PAGE, run="whole-0123456789", compare="whole-0123456789,young-0123456789")
     sound(app)
     assert "young-0123456789 has no finished epoch yet" in words(app)
+    app = opened(PAGE, run="failed-0123456789", compare="whole-0123456789,failed-0123456789")
+    assert "failed-0123456789 has no finished epoch, and nobody is computing one." in words(app)
+    assert any(item.label.startswith("Judgement of failed-0123456789") for item in app.expander)
 
 
 def test_runs_of_which_none_has_an_epoch_are_listed_too(folder: Path) -> None:

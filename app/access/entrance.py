@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import interactions
 from app.access import hosting, roles
-from app.edge import plain_errors
+from app.edge import plain, plain_errors
 
 
 def entered() -> bool:
@@ -47,6 +47,15 @@ def who() -> None:
                 help="Stands beside the trainings you ask for and the observations and verdicts you leave.",
             )
         interactions.consent()
+
+
+def signature(done: str) -> None:
+    """In whose name something will be done, said beside its button: "Asked for" by whom."""
+    asking = roles.person()
+    if asking.name:
+        st.caption(plain(f"{done} by {asking.name}."))
+    elif asking.engineer:
+        st.caption(f"{done} by nobody in particular: write your name at the foot of the sidebar to change that.")
 
 
 def standing(asking: roles.Person) -> str:

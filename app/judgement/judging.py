@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import memory, reading, selection
-from app.access import actions, roles
+from app.access import actions, entrance, roles
 from app.edge import plain, plain_errors
 from app.judgement import observed, remarks
 from app.judgement.remarks import beside_parent
@@ -101,6 +101,7 @@ def decide(run: Run) -> None:
         placeholder="What speaks for it: measures, maps, where it is to be used",
         persist_state="session",
     )
+    entrance.signature("Left")
     if st.button("Leave the verdict", icon=":material/gavel:", key=f"{draft}.save", disabled=chosen is None) and chosen:
         with plain_errors():
             actions.decide(run, chosen, reason or "")
@@ -176,6 +177,7 @@ def observe(run: Run, about: Observation, picture: bytes, alt: str, name: str) -
         )
         tags = tags_field(run, draft)
         st.caption(plain(f"About {observed.about(about)}."))
+        entrance.signature("Left")
         if st.button("Save the observation", icon=":material/add_comment:", key=f"{draft}.save"):
             with plain_errors():
                 actions.observe(run, replace(about, text=text or "", tags=tags, region=drawn))

@@ -130,9 +130,11 @@ def equal(kept: Mapping[str, Any], recipe: Recipe) -> bool:
 def cost(parent: Run, recipe: Recipe, existing: Twin | None) -> tuple[str, str]:
     """Time and disk in a few words, and what they were taken from in a sentence."""
     found = estimate(parent, parse(start(parent)), recipe, trained_already=existing is not None)
-    known = [f"about {duration(found.seconds)}" if found.seconds is not None else "time not known"]
+    about = "more than" if found.unknown else "about"
+    known = [f"{about} {duration(found.seconds)}" if found.seconds is not None else "time not known"]
     known += [f"{size(found.bytes)} of disk" if found.bytes is not None else "disk not known"]
-    basis = plain(found.basis[:1].upper() + found.basis[1:]) + "."
+    named = found.basis.startswith(parent.id)
+    basis = plain(found.basis if named else found.basis[:1].upper() + found.basis[1:]) + "."
     if found.unknown:
         basis += f" Not known, and not counted: {', '.join(found.unknown)}."
     return ", ".join(known), basis

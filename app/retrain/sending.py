@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import news, reading
-from app.access import actions, roles
+from app.access import actions, entrance
 from app.edge import plain, plain_errors
 from app.moments import moment
 from app.retrain import retraining, training_set
@@ -34,7 +34,9 @@ def panel(form: Form, run: Run, hypothesis: str) -> None:
         st.info(existing.text(), icon=":material/content_copy:")
         if existing.run.id != run.id:
             look(existing.run, "look.twin")
-    if not (existing and existing.complete):
+    if existing and reading.status(existing.run).state == "running":
+        st.caption("It is being computed at this moment; when it is finished, what is still missing can be asked for.")
+    elif not (existing and existing.complete):
         send(form, run, recipe, hypothesis, existing)
     sent(run)
 
@@ -73,21 +75,12 @@ def send(form: Form, run: Run, recipe: Recipe, hypothesis: str, existing: retrai
     st.markdown(f":material/timer: **{plain(short[:1].upper() + short[1:])}**")
     st.caption(basis)
     at = later("later", disabled=form.disabled)
-    author()
+    entrance.signature("Asked for")
     label = "Compute what is missing" if existing else "Train"
     if st.button(label, key="train", type="primary", icon=":material/model_training:", disabled=form.disabled):
         job = actions.retrain(recipe, parent=run.id, hypothesis=hypothesis, at=at)
         st.session_state[f"sent.{run.id}"] = job
         waiting.clear()
-
-
-def author() -> None:
-    """Who asks; where nobody signs in, a person may say their name at the foot of the sidebar."""
-    asking = roles.person()
-    if asking.name:
-        st.caption(f"Asked for by {plain(asking.name)}.")
-    elif asking.engineer:
-        st.caption("Asked for by nobody in particular: write your name at the foot of the sidebar to change that.")
 
 
 # What became of it

@@ -159,4 +159,6 @@ def named(shown: Sequence[Side]) -> str:
 
 def waiting(runs: Sequence[Run]) -> None:
     for run in runs:
-        st.caption(plain(f"{run.id} has no finished epoch yet; it joins when its first one is there."))
+        live = reading.status(run).state == "running"
+        more = " yet; it joins when its first one is there" if live else ", and nobody is computing one"
+        st.caption(plain(f"{run.id} has no finished epoch{more}."))

@@ -47,7 +47,7 @@ def follow(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None,
         found = find(scene, key, image, pixels)
         mount(scene, key, found)
         if found.waiting:
-            done = len(found.epochs) - len(found.waiting)
+            done = len(found.epochs) - len(found.waiting) - len(found.failed)
             st.caption(
                 f"The network is being run: {done} of {len(found.epochs)} epochs are there." if done else STARTING
             )

@@ -7,9 +7,8 @@ from app.jobs import housekeeping, joblist, overnight, uploads
 
 st.title("Queue")
 st.caption("What is being trained, what waits, and what became of the rest?")
-with plain_errors():
+with plain_errors():  # of one queue: where it does not answer, that is said once
     joblist.draw()
-with plain_errors():
     overnight.draw()
 with plain_errors():
     uploads.draw()

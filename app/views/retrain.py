@@ -25,7 +25,9 @@ FOLDS = {  # title, icon, and the sentence inside
 
 
 def page() -> None:
-    run = selection.current().run
+    run = selection.run_at_hand()
+    if run is None:
+        return
     st.title("Re-train")
     st.caption("What if it were trained differently?")
     if about := retraining.origin(run):

@@ -10,7 +10,7 @@ now = selection.at_hand()
 st.title("Runs")
 st.caption("Which runs are there, which was re-trained from which, and how do they differ?")
 found, _ = reading.all_runs()
-bar = now.run if now else None
+bar = selection.run_at_hand()
 wanted = runs_table.filters(found)
 runs_table.draw(wanted, bar)
 ticked = comparison.compared(found)

@@ -114,7 +114,7 @@ def case(scene: Scene, name: str, images: Sequence[int], epoch: int) -> None:
     here = (selected.run.uuid, epoch, selected.chosen, name)
     number = min(places.get(here, 0), max(len(images) - 1, 0))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
+        st.markdown(f"**{title}** :gray[{plain(what)}, after epoch {epoch}]", width="content")
         if len(images) > 1:
             turn("Previous", name, disabled=number == 0, places=places, goal={here: number - 1})
             st.caption(f"{number + 1} of {len(images)}", width="content")

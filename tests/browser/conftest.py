@@ -18,6 +18,7 @@ from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
+LATE = "Bad delta path index"  # Streamlit's words for news of a part that renews itself on a page that was just left
 HARMLESS = ("_stcore/health", "_stcore/host-config")  # the client looks for its base path by trying
 
 
@@ -84,7 +85,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(30_000)
     troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("pageerror", lambda error: troubles.append(str(error)) if not str(error).startswith(LATE) else None)
     page.on(
         "response",
         lambda answer: troubles.append(f"{answer.status} {answer.url}") if trouble(answer.status, answer.url) else None,

@@ -34,7 +34,7 @@ unit: $(VENV)/.test ## unit and page tests
 
 browser: $(VENV)/.test ## tests in a real Chromium or Chrome, which is found or installed
 	@$(BIN)/python -m tests.browser.chromium
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m browser -n auto --maxprocesses 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m browser $(ARGS)
 
 bench: $(VENV)/.test ## the benchmarks, one after the other
 	@for file in benchmarks/*.py; do \

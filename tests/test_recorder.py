@@ -290,7 +290,9 @@ def test_afterwards_everything_is_put_back_even_if_it_failed() -> None:
     assert torch.get_default_dtype() is torch.float32
 
 
+# PyTorch's threads may still want the interpreter's lock as it shuts down, and abort then: hence os._exit.
 DISTRIBUTED = """
+import os
 import sys
 from pathlib import Path
 import torch
@@ -318,6 +320,7 @@ for record in (False, True):
         (folder / f"run-{dist.get_rank()}").write_text(recorder.run_id)
     (folder / f"{'recorded' if record else 'plain'}-{dist.get_rank()}").write_text(repr(losses))
 dist.destroy_process_group()
+os._exit(0)
 """
 
 

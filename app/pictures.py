@@ -113,6 +113,17 @@ def overlay(image: np.ndarray, place: np.ndarray, name: str, opacity: float) -> 
     return np.rint(base + strength * (coloured(place, name) - base)).astype(np.uint8)
 
 
+def over(image: np.ndarray, raw: np.ndarray, top: float, signed: bool) -> np.ndarray:
+    """A square RGB image under a raw map (h, w) whose scale ends at `top`, in the colours and opacity one begins with."""
+    place = enlarge(positions(raw, top, signed), image.shape[0])
+    return overlay(image, place, scale_of(signed, "inferno"), 0.7)
+
+
+def whole(native: int, side: int) -> int:
+    """The multiple of an image's own side that is nearest to `side`, so that its pixels stay squares; at least its own."""
+    return native * max(1, round(side / native))
+
+
 def png(picture: np.ndarray) -> bytes:
     """(H, W, 3) uint8 as PNG."""
     file = io.BytesIO()

@@ -41,6 +41,11 @@ def all_runs() -> tuple[tuple[Run, ...], tuple[str, ...]]:
     return listed(store())
 
 
+def run_named(run_id: str) -> Run | None:
+    """The run of this id, None where there is none that can be opened."""
+    return next((run for run in all_runs()[0] if run.id == run_id), None)
+
+
 @st.cache_resource(ttl=LISTING_SECONDS, show_spinner=False, hash_funcs=HASHES)
 def listed(objects: Objects) -> tuple[tuple[Run, ...], tuple[str, ...]]:
     found, problems = runs.all_runs(objects, opened)
@@ -165,6 +170,12 @@ def measured(artifact: Artifact, name: str, epochs: tuple[int, ...] | int) -> np
 def labels(data: Artifact) -> np.ndarray:
     """True class of each image, (image,)."""
     return frozen(data.read_blocks("label"))
+
+
+@remembered(100)
+def sources(data: Artifact) -> np.ndarray:
+    """Number of each image in its split, (image,)."""
+    return frozen(data.read_blocks("source"))
 
 
 @remembered(OF_ALL_IMAGES)

@@ -10,7 +10,6 @@ A file with a table `grid` stands for every combination of the values it lists, 
 import copy
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,9 +48,7 @@ def files(path: Path) -> list[Path]:
 
 def fields_in(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} is not valid TOML: {error}.") from error
+        return recipes.toml(file.read_bytes(), str(file))
     except OSError as error:  # a folder of that name, or a file of somebody else's
         raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
 

@@ -156,7 +156,7 @@ def describe(recipe: Recipe, material: Material, network: models.Classifier, dev
         "parameters": sum(item.numel() for item in network.network.parameters()),
         "provenance": provenance(device),
         "fingerprints": material.fingerprints,
-        "dataset": material.images.path.rsplit("/", 1)[-1],
+        "dataset": material.images.name,
         "training_images": thumbnails_id(recipe, material.fingerprints["data"]),
     }
 

@@ -16,7 +16,7 @@ from store.shards import Artifact
 
 
 def plan(bench: Bench) -> list[Artifact]:
-    options, dataset = bench.recipe.evaluation, bench.images.path.rsplit("/", 1)[-1]
+    options, dataset = bench.recipe.evaluation, bench.images.name
     identity = digest([dataset, options.train_images])
     classes = len(bench.run.classes)
     sizes = {
@@ -32,7 +32,7 @@ def plan(bench: Bench) -> list[Artifact]:
         "dataset": dataset,
         "splits": list(SPLITS),
         "measures": list(MEASURES),
-        "train_images": len(train_sample(bench)),
+        "train_images": min(len(bench.data.train.labels), options.train_images),
         "version": 1,
     }
     return [bench.run.add(f"evaluation-{identity}", "evaluation", sizes, bench.kept_epochs(), facts)]

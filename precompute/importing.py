@@ -81,9 +81,7 @@ def opened(objects: Objects, recipe: Recipe, material: Material, network: Classi
     """The bench of the run that these checkpoints make. Every one has been read and fits the network then."""
     content = {epoch: content_of(state_of(file, network)) for epoch, file in files.items()}
     first, last = min(files), max(files)
-    state_of(
-        files[first], network
-    )  # its layers are found with these weights, as a training here finds them before it begins
+    state_of(files[first], network)  # whose weights its layers are found with, as a training here finds them at first
     notes = (
         [] if first == 0 else ["There is no checkpoint of epoch 0: what the network was before training is not known."]
     )

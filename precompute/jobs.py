@@ -13,7 +13,7 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ from store.objects import Objects
 from store.runs import Run, all_runs
 
 if TYPE_CHECKING:
+    from dbos import WorkflowStatus
+
     from precompute.bench import Bench
 
 AGAIN_SECONDS = 15.0  # between two attempts where the disk is full or the store does not answer
@@ -114,27 +116,34 @@ def step(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> bool:
 
 def take_up(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> Making:
     """Opens the run of a job, and says in the store and in the queue which one it is."""
-    from precompute.bench import open_bench
     from precompute.making import steps
 
     if HERE.objects is None or HERE.client is None:
         raise LoupeError("Jobs are carried out by a worker: python -m precompute worker.")
-    asked_for = parse(recipe, "recipe of the job")
-    if HERE.hosted:
-        allowed.check(asked_for, all_runs(HERE.objects)[0])
-    bench = open_bench(HERE.objects, asked_for)
+    bench = opened(HERE.objects, recipe)
     asked = {name: str(about.get(name, "")) for name in ("parent", "hypothesis", "by")}
     if any(asked.values()):
-        bench.run.keep("lineage", asked | {"job": job_id, "at": queue.seconds(created(job_id)) or 0.0})
+        row = row_of(job_id)
+        bench.run.keep("lineage", asked | {"job": job_id, "at": queue.seconds(row.created_at if row else None) or 0.0})
     HERE.client.update_workflow_attributes(job_id, {"run": bench.run.id}, merge=True)
     HERE.makings[job_id] = Making(bench, steps(bench))
     log.info("%s: begins, or goes on.", bench.run.id)
     return HERE.makings[job_id]
 
 
-def created(job_id: str) -> int | None:
+def opened(objects: Objects, recipe: Mapping[str, Any]) -> "Bench":
+    """The bench of a job's recipe. Raises Forbidden where a hosted worker may not carry it out."""
+    from precompute.bench import open_bench
+
+    asked_for = parse(dict(recipe), "recipe of the job")
+    if HERE.hosted:
+        allowed.check(asked_for, (run for there in map(all_runs, [objects]) for run in there[0]))  # opened if need be
+    return open_bench(objects, asked_for)
+
+
+def row_of(job_id: str) -> "WorkflowStatus | None":
     found = HERE.client.list_workflows(workflow_ids=[job_id], load_input=False) if HERE.client else []
-    return found[0].created_at if found else None
+    return found[0] if found else None
 
 
 def known(job_id: str) -> dict[str, str]:
@@ -177,9 +186,8 @@ def stop(run: Run, reason: str) -> None:
 
 def cancelled(job_id: str) -> str:
     with suppress(Exception):  # the database may be what is gone
-        found = HERE.client.list_workflows(workflow_ids=[job_id], load_input=False) if HERE.client else []
-        if found and found[0].status == "CANCELLED":
-            return str((found[0].attributes or {}).get("reason", "cancelled"))
+        if (row := row_of(job_id)) and row.status == "CANCELLED":
+            return str((row.attributes or {}).get("reason", "cancelled"))
     return ""
 
 
@@ -237,17 +245,13 @@ def device_name() -> str:
 
 def help_with(objects: Objects, place: Queue) -> None:
     """Computes what is left to do in the runs of other workers, until a job of our own comes or nothing is left."""
-    from precompute.bench import open_bench
     from precompute.making import steps
 
     try:
         others = [job for job in place.found(status="PENDING", load_output=False) if job.worker != HERE.id and job.run]
         if not others or place.waiting():
             return
-        asked_for = parse(dict(others[-1].recipe), "recipe of the job")
-        if HERE.hosted:
-            allowed.check(asked_for, all_runs(objects)[0])
-        bench = open_bench(objects, asked_for)
+        bench = opened(objects, others[-1].recipe)
         helping = steps(bench, lead=False)
         HERE.doing = bench.run.id
         try:

@@ -58,7 +58,7 @@ def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple
         "layer": layer,
         "options": saliency.of(technique),
         "version": entry.version,
-        "evaluation": outputs.path.rsplit("/", 1)[-1],
+        "evaluation": outputs.name,
         "precision": bench.precision(saliency.precision),
     }
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{technique.replace('+', 'p')}-{layer}".lower())
@@ -153,7 +153,7 @@ def case_artifact(bench: Bench, saliency: Artifact, pairs: list[tuple[int, int]]
         )
     }
     facts |= {"images": [image for image, _ in pairs], "classes": [chosen for _, chosen in pairs]}
-    name = saliency.path.rsplit("/", 1)[-1].replace("saliency-", "cases-", 1) + f"-{len(pairs)}"
+    name = saliency.name.replace("saliency-", "cases-", 1) + f"-{len(pairs)}"
     sizes = {"epoch": bench.run.epochs + 1, "case": len(pairs), "y": of["height"], "x": of["width"]}
     return bench.run.add(name, "cases", sizes, bench.kept_epochs(), facts)
 

@@ -24,7 +24,6 @@ PARTS = ("back", "beak", "belly", "breast", "crown", "forehead", "left eye", "le
          "right eye", "right leg", "right wing", "tail", "throat")
 # fmt: on
 
-
 HASHED_WHOLE = 2_000_000_000  # bytes of pictures up to which all tell a split apart; beyond, both ends of each file do
 
 

@@ -151,11 +151,10 @@ class Queue:
         }
         if at is not None and at > time.time():
             options["delay_seconds"] = at - time.time()
-        client = self.client
         with reached(self.address):
-            job = client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
-            if at is None and client.list_workflows(workflow_ids=[job], status="DELAYED", load_input=False):
-                client.set_workflow_delay(job, delay_seconds=0)  # it was asked for tonight: now counts
+            job = self.client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
+            if at is None and self.client.list_workflows(workflow_ids=[job], status="DELAYED", load_input=False):
+                self.client.set_workflow_delay(job, delay_seconds=0)  # it was asked for tonight: now counts
         return job
 
     def jobs(self, limit: int | None = 500) -> list[Job]:
@@ -172,9 +171,8 @@ class Queue:
         return found[0]
 
     def found(self, **which: Any) -> list[Job]:
-        client = self.client
         with reached(self.address):
-            return [job_of(item) for item in client.list_workflows(name=MAKE, sort_desc=True, **which)]
+            return [job_of(item) for item in self.client.list_workflows(name=MAKE, sort_desc=True, **which)]
 
     def waiting(self) -> bool:
         """Whether any job waits for a worker at this moment."""
@@ -184,12 +182,11 @@ class Queue:
         """Ends a job; one that runs ends after the step it is in. What is finished stays."""
         if not (job := self.job(job_id)).active:
             raise BadInput(f"Job {job.name} is {job.state} already; only what waits or runs can be cancelled.")
-        client = self.client
         with reached(self.address):
-            client.update_workflow_attributes(
+            self.client.update_workflow_attributes(
                 job_id, {"reason": f"cancelled by {by}" if by else "cancelled"}, merge=True
             )
-            client.cancel_workflow(job_id)
+            self.client.cancel_workflow(job_id)
 
     def retry(self, job_id: str, by: str = "") -> str:
         """Makes a failed or cancelled job wait again; it goes on with what is not finished. Returns the job's id."""
@@ -198,21 +195,19 @@ class Queue:
             raise BadInput(
                 f"Job {job.name} is {job.state}; only what failed, was cancelled or is finished can be retried."
             )
-        client = self.client
         with reached(self.address):
-            client.update_workflow_attributes(
+            self.client.update_workflow_attributes(
                 job_id, {"reason": "", "retried": by, "deaths": 0, "failed": False}, merge=True
             )
-            client.rewind_workflow(job_id, queue_name=RUNS)
+            self.client.rewind_workflow(job_id, queue_name=RUNS)
         return job_id
 
     def forget(self, job_id: str) -> None:
         """Takes a job that has ended out of the list; its run stays."""
         if (job := self.job(job_id)).active:
             raise BadInput(f"Job {job.name} is {job.state}: cancel it first.")
-        client = self.client
         with reached(self.address):
-            client.delete_workflow(job_id)
+            self.client.delete_workflow(job_id)
 
 
 def job_of(status: "WorkflowStatus") -> Job:

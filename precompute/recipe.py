@@ -266,8 +266,12 @@ def read(path: Path | str) -> Recipe:
     file = Path(path)
     if not file.is_file():
         raise Missing(f"There is no recipe file '{file}'. Those that come with Loupe are in the folder recipes/.")
+    return parse(toml(file.read_bytes(), str(file)), str(file))
+
+
+def toml(data: bytes, origin: str) -> dict[str, Any]:
+    """The fields in a TOML file; raises BadInput that names it."""
     try:
-        fields = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} is not valid TOML: {error}.") from error
-    return parse(fields, str(file))
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"{origin} is not valid TOML: {error}.") from error

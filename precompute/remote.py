@@ -18,8 +18,6 @@ from store.workers import workers
 LOOKS = "looks"  # the queue of what visitors wait for, and
 LOOK = "look"  # its workflow
 POLL_SECONDS = 0.1
-
-
 NO_WORKER = (
     "No network can be run here: PyTorch is not installed on this host, and no worker is running. What is stored is shown. "
     "Start a worker where PyTorch is: python -m precompute worker"

@@ -8,7 +8,7 @@ import math
 import secrets
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -149,9 +149,8 @@ def readable(run: Run, paths: Sequence[str], reader: Callable[[Objects, str], Ki
 
 def observation_at(objects: Objects, path: str) -> Observation:
     """One observation; raises LoupeError where the object is not one. It never changes, so it can be kept."""
-    held = facts_at(objects, path)
+    known = facts_at(objects, path, Observation)
     try:
-        known = {field.name: held[field.name] for field in fields(Observation) if field.name in held}
         return checked(Observation(**known))
     except (TypeError, ValueError) as error:
         raise LoupeError(unreadable(objects, path)) from error
@@ -159,19 +158,18 @@ def observation_at(objects: Objects, path: str) -> Observation:
 
 def verdict_at(objects: Objects, path: str) -> Verdict:
     """One verdict; raises LoupeError where the object is not one."""
-    held = facts_at(objects, path)
-    known = {field.name: held[field.name] for field in fields(Verdict) if field.name in held}
+    known = facts_at(objects, path, Verdict)
     texts = all(isinstance(known.get(name), str) for name in ("verdict", "reason", "id", "run", "by"))
     if not texts or known["verdict"] not in VERDICTS or not finite(known.get("at")):
         raise LoupeError(unreadable(objects, path))
     return Verdict(**known)
 
 
-def facts_at(objects: Objects, path: str) -> Mapping[str, Any]:
+def facts_at(objects: Objects, path: str, kind: type[Observation | Verdict]) -> dict[str, Any]:
     held = objects.get_json(path)
     if not isinstance(held, dict):
         raise LoupeError(unreadable(objects, path))
-    return held
+    return {field.name: held[field.name] for field in fields(kind) if field.name in held}
 
 
 def unreadable(objects: Objects, path: str) -> str:

@@ -38,6 +38,11 @@ class Artifact:
     sound: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # shard -> e_tag it was checked at
 
     @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
     def kind(self) -> str:
         return self.attributes["kind"]
 

@@ -1,11 +1,25 @@
-"""What several test files share: the one browser. Playwright may be started only once in a process."""
+"""What several test files share: a queue and store, empty, and the one browser. Playwright may be started only once a process."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from precompute import queue
+from precompute.queue import Queue
+from store.objects import Objects, connect
 from tests.browser import chromium
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Queue:
+    return queue.connect(str(tmp_path / "queue.sqlite"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Objects:
+    return connect(str(tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from precompute import bench, jobs, making, queue, succession
+from precompute import bench, jobs, making, succession
 from precompute.bench import open_bench
 from precompute.queue import Queue
 from store import runs
@@ -27,16 +27,6 @@ class Client:
 
     def list_workflows(self, **_: object) -> list[Any]:
         return [self]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Queue:
-    return queue.connect(str(tmp_path / "queue.sqlite"))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Objects:
-    return connect(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Judging on the pages: what is left there is stored in the author's name, found again, and leads back to what it is about."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,12 @@ from store import judgements
 from store.judgements import Observation, decide, observe
 from store.objects import connect
 from store.runs import Run, open_run
+from tests.test_judgements import SEEN as SAID
 from tests.test_pages import OVERVIEW, PatientProbe, opened, sound, words
 from tests.worlds import make_world
 
 SALIENCY = "app/views/saliency.py"
-SEEN = Observation(
-    "It looks at the corner.",
-    ("corner", "grass"),
-    epoch=2,
-    image=5,
-    technique="grad-cam",
-    layer="features.4",
-    explained="kind 1",
-    evaluation="evaluation-0a",
-    region=(0.1, 0.2, 0.6, 0.7),
-)
+SEEN = replace(SAID, text="It looks at the corner.", tags=("corner", "grass"), region=(0.1, 0.2, 0.6, 0.7))
 
 
 @pytest.fixture
@@ -313,9 +305,9 @@ def test_both_maps_have_one_scale(store: Path) -> None:
     parent, run = related(store)
     views = [observed.seen(run, SEEN), observed.seen(parent, Observation(**{**vars_of(SEEN), "epoch": 1}))]
     top = max(view.top for view in views)
-    alone = observed.over(views[0], views[0].top, 0.7, "inferno")
+    alone = observed.over(views[0], views[0].top)
     shared = observed.pictured(views)[0]
-    expected = observed.over(views[0], top, 0.7, "inferno")
+    expected = observed.over(views[0], top)
     assert shared is not None and (shared == expected).all()
     assert views[0].top == top or (shared != alone).any()
 

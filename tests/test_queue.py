@@ -16,22 +16,12 @@ from precompute import queue, remote
 from precompute.queue import Queue
 from store import runs, workers
 from store.errors import BadInput, LoupeError, Missing, NoSpace
-from store.objects import Objects, connect
+from store.objects import Objects
 from tests import tiny
 from tests.postgres import programs
 from tests.queues import until
 
 needs_postgres = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed here")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Queue:
-    return queue.connect(str(tmp_path / "queue.sqlite"))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Objects:
-    return connect(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from app.runs import roster
 from precompute import allowed
 from precompute import queue as queues
 from precompute.recipe import Recipe
-from store import judgements, runs, trail
+from store import judgements, runs, thinning, trail
 from store.errors import Busy
 from store.judgements import Observation, Verdict
 from store.runs import Run
@@ -79,6 +79,7 @@ def delete_run(run: Run) -> int:
     trail.note(run.objects, "delete", by, {"run": run.id, "uuid": run.uuid})
     freed = runs.delete_run(run.objects, run.id)
     reading.listed.clear()
+    roster.shared().forget(run)
     interactions.did("delete", run.id)
     return freed
 
@@ -87,8 +88,6 @@ def thin(run: Run, keep: Sequence[int]) -> int:
     """Deletes the weights of all epochs but these, the first and the last; returns the bytes freed."""
     by = roles.demand("delete").name
     idle(run, "thinned")
-    from store import thinning
-
     trail.note(run.objects, "thin", by, {"run": run.id, "keep": sorted(keep)})
     freed = thinning.thin(run, keep)
     roster.shared().forget(run)

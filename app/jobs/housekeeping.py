@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import streamlit as st
 
-from app import reading
+from app import reading, sections
 from app.access import actions, roles
 from app.edge import plain
 from app.retrain.retraining import size
@@ -20,19 +20,17 @@ EVERY = (2, 5, 10, 0)  # of which epochs the weights stay; 0: only of the last
 
 def draw() -> None:
     """Folded, because it adds up what every run holds."""
-    fold = st.expander(
-        "Disk: how much each run takes", icon=":material/hard_drive:", key="queue.disk", on_change="rerun"
-    )
-    if not fold.open:
+    sections.folded("Disk: how much each run takes", ":material/hard_drive:", "queue.disk", room)
+
+
+def room() -> None:
+    found, _ = reading.all_runs()
+    if not found:
+        st.caption("There is no run yet.")
         return
-    with fold:
-        found, _ = reading.all_runs()
-        if not found:
-            st.caption("There is no run yet.")
-            return
-        table(found, roster.shared().look(found))
-        if roles.may("delete"):
-            give_back(found)
+    table(found, roster.shared().look(found))
+    if roles.may("delete"):
+        give_back(found)
 
 
 def table(found: Sequence[Run], known: Mapping[str, Known]) -> None:

@@ -1,11 +1,11 @@
 """The jobs of the queue and the workers that carry them out, drawn again and again while something is active."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
-from app import news, reading
+from app import news, reading, sections
 from app.access import actions, roles
 from app.edge import plain, plain_errors
 from app.moments import moment, since
@@ -24,6 +24,11 @@ LOOKS = {
     "finished": (":material/check:", "green"),
     "failed": (":material/error:", "red"),
     "cancelled": (":material/block:", "gray"),
+}
+ACTS = {
+    "cancel": ("Cancel", ":material/close:", actions.cancel),
+    "retry": ("Try again", ":material/replay:", actions.retry),
+    "forget": ("Forget", ":material/playlist_remove:", actions.forget),
 }
 NOTHING = "No run is asked for. Press Train on the Re-train page, or ask for one or a folder of recipes:"
 NO_RUN = "The store {} holds no run, and none is asked for. Have one trained at once, or ask workers for some:"
@@ -119,14 +124,16 @@ def name_of(job: Job, there: Sequence[Worker]) -> str:
 # One job
 
 
-def run_of(job: Job) -> Run | None:
-    return next((run for run in reading.all_runs()[0] if run.id == job.run), None)
-
-
-def head(job: Job, words: str) -> None:
+def head(job: Job, words: str, made: Run | None, *acts: str) -> None:
+    """State and words in a line, with a way to the run, and buttons for those who may press them."""
     icon, colour = LOOKS[job.state]
-    st.badge(job.state, icon=icon, color=colour)  # type: ignore[arg-type]
-    st.markdown(f"**{plain(job.run or job.name)}** {plain(words)}", width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(job.state, icon=icon, color=colour)  # type: ignore[arg-type]
+        st.markdown(f"**{plain(job.run or job.name)}** {plain(words)}", width="stretch")
+        if made:
+            look(made, f"look.{job.id}")
+        for act in acts if roles.may("cancel") else ():
+            press(job, act)
 
 
 def asked(job: Job) -> str:
@@ -135,20 +142,14 @@ def asked(job: Job) -> str:
 
 def under_way(job: Job, there: Sequence[Worker]) -> None:
     """A job that runs or waits: who asked, since when, how far it is, and a button to cancel it."""
-    made = run_of(job)
-    words = asked(job)
+    made, words = reading.run_named(job.run), asked(job)
     if job.state == "scheduled":
         words += f", not before {moment(job.at or 0)}"
     if job.state == "running" and job.started:
         words += f", for {since(job.started)} at {name_of(job, there)}"
     words += f", priority {job.priority}" if job.priority != 5 else ""
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            head(job, words)
-            if made:
-                look(made, f"look.{job.id}")
-            if roles.may("cancel"):
-                press("Cancel", "cancel", job, ":material/close:", actions.cancel)
+        head(job, words, made, "cancel")
         if job.state == "running":
             progress(made)
         behind(job)
@@ -177,8 +178,9 @@ def behind(job: Job) -> None:
         st.caption(plain(said))
 
 
-def press(label: str, act: str, job: Job, icon: str, action: Callable[[str], object]) -> None:
+def press(job: Job, act: str) -> None:
     """A button that does something to a job; the page is drawn anew after it."""
+    label, icon, action = ACTS[act]
     if st.button(label, key=f"{act}.{job.id}", icon=icon, type="tertiary"):
         action(job.id)
         jobs_at.clear()
@@ -189,33 +191,22 @@ def press(label: str, act: str, job: Job, icon: str, action: Callable[[str], obj
 
 
 def ended(found: Sequence[Job]) -> None:
-    if not found:
-        return
-    pages = -(-len(found) // PAGE)
-    page = min(st.session_state.get("queue.page", 1), pages)
-    st.subheader(f"Ended: {len(found)}")
-    for job in found[(page - 1) * PAGE : page * PAGE]:
-        over(job)
-    if pages > 1:
-        st.session_state["queue.page"] = page
-        st.pagination(pages, key="queue.page")
+    if found:
+        st.subheader(f"Ended: {len(found)}")
+    with sections.paged(found, PAGE, "queue.page") as shown:
+        for job in shown:
+            over(job)
 
 
 def over(job: Job) -> None:
     """A job that has ended: how, when, why it failed, and what can be done."""
-    made, took = run_of(job), (job.ended or time.time()) - (job.started or job.ended or time.time())
+    took = (job.ended or time.time()) - (job.started or job.ended or time.time())
     words = asked(job)
     words += f", ended at {moment(job.ended)}" if job.ended else ""
     words += f" after {news.duration(took)}" if job.state == "finished" and took >= 1 else ""
     with st.container(border=True, gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            head(job, words)
-            if made:
-                look(made, f"look.{job.id}")
-            if roles.may("cancel"):
-                if job.state != "finished":
-                    press("Try again", "retry", job, ":material/replay:", actions.retry)
-                press("Forget", "forget", job, ":material/playlist_remove:", actions.forget)
+        again = () if job.state == "finished" else ("retry",)
+        head(job, words, reading.run_named(job.run), *again, "forget")
         if job.state != "finished" and job.reason:
             (st.error if job.state == "failed" else st.caption)(plain(job.reason))
         if job.log:

@@ -1,17 +1,17 @@
 """Recipe files, several at once, asked for by upload: each is checked, and every error names its file."""
 
-import tomllib
 from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from app import sections
 from app.access import actions, roles
 from app.edge import plain
 from app.jobs import joblist
 from app.retrain.later import later
 from precompute import batches
-from precompute.recipe import Recipe
+from precompute.recipe import Recipe, toml
 from store.errors import BadInput, LoupeError
 
 LARGEST = 200_000  # bytes of a recipe
@@ -20,30 +20,29 @@ MOST = 1000  # runs asked for at once
 
 def draw() -> None:
     """A folded place for files; nothing where one may not ask for runs."""
-    if not roles.may("re-train"):
-        return
-    fold = st.expander("Ask for recipe files", icon=":material/upload_file:", key="queue.upload", on_change="rerun")
-    if not fold.open:
-        return
-    with fold:
-        version = st.session_state.setdefault("queue.files.version", 0)
-        files = st.file_uploader(
-            "Recipes, as many as you like; a file may hold a grid of values",
-            ["toml"],
-            accept_multiple_files=True,
-            key=f"queue.files.{version}",
-        )
-        recipes, problems = checked(files or [])
-        for problem in problems:
-            st.error(plain(problem), icon=":material/error:")
-        at = later("queue.later")
-        label = f"Ask for {len(recipes)} run{'s' * (len(recipes) != 1)}" if recipes else "Ask for them"
-        if st.button(label, key="queue.enqueue", type="primary", disabled=not recipes, icon=":material/playlist_add:"):
-            for recipe in recipes:
-                actions.retrain(recipe, at=at)
-            st.session_state["queue.files.version"] = version + 1
-            joblist.jobs_at.clear()
-            st.rerun()
+    if roles.may("re-train"):
+        sections.folded("Ask for recipe files", ":material/upload_file:", "queue.upload", ask)
+
+
+def ask() -> None:
+    version = st.session_state.setdefault("queue.files.version", 0)
+    files = st.file_uploader(
+        "Recipes, as many as you like; a file may hold a grid of values",
+        ["toml"],
+        accept_multiple_files=True,
+        key=f"queue.files.{version}",
+    )
+    recipes, problems = checked(files or [])
+    for problem in problems:
+        st.error(plain(problem), icon=":material/error:")
+    at = later("queue.later")
+    label = f"Ask for {len(recipes)} run{'s' * (len(recipes) != 1)}" if recipes else "Ask for them"
+    if st.button(label, key="queue.enqueue", type="primary", disabled=not recipes, icon=":material/playlist_add:"):
+        for recipe in recipes:
+            actions.retrain(recipe, at=at)
+        st.session_state["queue.files.version"] = version + 1
+        joblist.jobs_at.clear()
+        st.rerun()
 
 
 def checked(files: Sequence[UploadedFile]) -> tuple[list[Recipe], list[str]]:
@@ -64,8 +63,4 @@ def parsed(name: str, body: bytes) -> list[Recipe]:
     """The recipes in one file; raises BadInput that names it."""
     if len(body) > LARGEST:
         raise BadInput(f"{name} has {len(body):,} bytes; a recipe of at most {LARGEST:,} was expected.")
-    try:
-        fields = tomllib.loads(body.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{name} is not valid TOML: {error}.") from error
-    return batches.expanded(fields, name)
+    return batches.expanded(toml(body, name), name)

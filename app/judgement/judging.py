@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app import memory, reading, selection
+from app import memory, reading, sections, selection
 from app.access import actions, entrance, roles
 from app.edge import plain, plain_errors
 from app.judgement import observed, remarks
-from app.judgement.remarks import beside_parent
 from app.judgement.verdicts import LOOKS, signed
 from app.report import document, gathered
 from app.widgets.region import region
@@ -19,8 +18,6 @@ from store.judgements import MOST_TAGS, TAG_LENGTH, TEXT_LENGTH, VERDICTS, Obser
 from store.objects import Objects
 from store.runs import Run
 
-__all__ = ["beside_parent", "folded", "observe_form", "panel"]
-
 TAGS_SECONDS = 20
 RUNS_OF_TAGS = 100  # the latest ones, whose tags are suggested
 TAGS_SUGGESTED = 24
@@ -28,15 +25,8 @@ TAGS_SUGGESTED = 24
 
 def folded(run: Run) -> None:
     """The panel at the end of a page; what is in it is read when it is opened."""
-    fold = st.expander(
-        "Judgement: verdict, observations and report",
-        icon=":material/gavel:",
-        key="overview.judgement",
-        on_change="rerun",
-    )
-    if fold.open:
-        with fold:
-            panel(run)
+    title = "Judgement: verdict, observations and report"
+    sections.folded(title, ":material/gavel:", "overview.judgement", panel, run)
 
 
 def panel(run: Run) -> None:
@@ -49,7 +39,7 @@ def panel(run: Run) -> None:
     if remarks.parents(run):
         st.subheader("What was seen in the parent")
         with plain_errors():
-            beside_parent(run)
+            remarks.beside_parent(run)
     st.subheader("Observations")
     with plain_errors():
         remarks.listed(run)
@@ -69,8 +59,8 @@ def verdict_form(run: Run) -> None:
         holding(said[-1])
     else:
         st.caption("Nobody has decided about this run yet.")
-    if not roles.may("judge"):
-        st.caption(plain(roles.refusal("judge", roles.person())))
+    if reason := roles.refusal("judge", roles.person()):
+        st.caption(plain(reason))
     else:
         st.fragment(decide)(run)
     if len(said) > 1:
@@ -135,19 +125,15 @@ def observe_form(run: Run, about: Observation, picture: bytes = b"", alt: str = 
         with st.container(gap="xsmall", key=f"judging.said.{item.id}"):
             remarks.words(item)
             if item.region:
-                st.caption(region_words(item.region))
+                st.caption(observed.region_words(item.region))
     if others:
         st.caption(f"{others} more observation{'s' * (others != 1)} on this image, of other maps of it.")
-    if not roles.may("judge"):
-        st.caption(plain(roles.refusal("judge", roles.person())))
+    if reason := roles.refusal("judge", roles.person()):
+        st.caption(plain(reason))
         return
-    name = digest(run, about)
-    fold = st.expander(
-        "Leave an observation", icon=":material/rate_review:", key=f"judging.open.{name}", on_change="rerun"
-    )
-    if fold.open:
-        with fold:
-            st.fragment(observe)(run, about, picture, alt, name)
+    name, form = digest(run, about), st.fragment(observe)
+    key = f"judging.open.{name}"
+    sections.folded("Leave an observation", ":material/rate_review:", key, form, run, about, picture, alt, name)
 
 
 def about_run(run: Run) -> None:
@@ -219,11 +205,6 @@ def tags_in_use(objects: Objects) -> list[str]:
     latest = reading.listed(objects)[0][:RUNS_OF_TAGS]
     counts = Counter(tag for run in latest for item in reading.observations(run) for tag in item.tags)
     return [tag for tag, _ in counts.most_common(TAGS_SUGGESTED)]
-
-
-def region_words(corners: judgements.Region) -> str:
-    x0, y0, x1, y1 = (f"{share:.0%}" for share in corners)
-    return f"Region: {x0} to {x1} from the left, {y0} to {y1} from the top."
 
 
 def digest(run: Run, about: Observation) -> str:

@@ -103,8 +103,7 @@ def counterpart(parent: Run, child: Run, said: Observation) -> Observation | Non
     nearest = min(epochs, key=lambda epoch: (abs(epoch - wanted), epoch))
     layers = stored.layers(child, theirs)
     layer = said.layer if said.layer in layers else next(iter(layers), "")
-    name = theirs.path.rsplit("/", 1)[-1]
-    return replace(said, run=child.id, evaluation=name, image=image, epoch=nearest, layer=layer)
+    return replace(said, run=child.id, evaluation=theirs.name, image=image, epoch=nearest, layer=layer)
 
 
 def evaluation_of(run: Run, said: Observation) -> Artifact | None:
@@ -121,30 +120,23 @@ def same_image(ours: Artifact, theirs: Artifact, image: int) -> int | None:
     same = all(ours.attributes.get(key) == theirs.attributes.get(key) for key in ("fingerprint", "size", "channels"))
     if not same or not ours.attributes.get("fingerprint"):
         return None
-    places = np.flatnonzero(theirs.read_blocks("source") == ours.read_blocks("source", [image])[0])
+    places = np.flatnonzero(np.isin(reading.sources(theirs), reading.sources(ours)[image : image + 1]))
     return int(places[0]) if len(places) else None
 
 
 # Pictures
 
 
-def pictured(
-    views: Sequence[Seen], region: Region | None = None, *, opacity: float = 0.7, colours: str = "inferno"
-) -> list[np.ndarray | None]:
+def pictured(views: Sequence[Seen], region: Region | None = None) -> list[np.ndarray | None]:
     """Each map over its image, all on one scale, with the region framed: (S, S, 3) uint8, None where there is no image."""
     top = max((view.top for view in views), default=0.0)
-    return [None if view.pixels is None else framed(over(view, top, opacity, colours), region) for view in views]
+    return [None if view.pixels is None else framed(over(view, top), region) for view in views]
 
 
-def over(view: Seen, top: float, opacity: float, colours: str) -> np.ndarray:
+def over(view: Seen, top: float) -> np.ndarray:
     assert view.pixels is not None
-    native = view.pixels.shape[0]
-    side = native * max(1, round(SIDE / native))
-    image = pictures.rgb(view.pixels, side)
-    if view.raw is None:
-        return image
-    place = pictures.enlarge(pictures.positions(view.raw, top, view.signed), side)
-    return pictures.overlay(image, place, pictures.scale_of(view.signed, colours), opacity)
+    image = pictures.rgb(view.pixels, pictures.whole(view.pixels.shape[0], SIDE))
+    return image if view.raw is None else pictures.over(image, view.raw, top, view.signed)
 
 
 def framed(picture: np.ndarray, region: Region | None) -> np.ndarray:
@@ -170,3 +162,8 @@ def about(said: Observation) -> str:
         f"epoch {said.epoch}" if said.epoch is not None else "",
     ]
     return ", ".join(filter(None, parts)) or "the run as a whole"
+
+
+def region_words(corners: Sequence[float]) -> str:
+    x0, y0, x1, y1 = (f"{share:.0%}" for share in corners)
+    return f"Region: {x0} to {x1} from the left, {y0} to {y1} from the top."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import memory, pictures, reading, selection
+from app import memory, pictures, reading, sections, selection
 from app.edge import plain, plain_errors
 from app.judgement import observed
 from app.judgement.observed import Seen
@@ -15,7 +15,6 @@ from app.judgement.verdicts import signed, when
 from app.runs import lineage
 from app.runs.lineage import Asked
 from app.saliency import stored
-from store import runs
 from store.errors import LoupeError
 from store.judgements import Observation
 from store.runs import Run
@@ -41,14 +40,10 @@ def listed(run: Run) -> None:
         st.caption("Nobody has left an observation on this run yet. Click a map on the Saliency page to leave one.")
         return
     shown = filtered(run, said)
-    pages = max(1, -(-len(shown) // PAGE))
-    key = f"judging.page.{run.id}"
-    st.session_state[key] = turned = min(st.session_state.get(key, 1), pages)
-    for item in shown[(turned - 1) * PAGE : turned * PAGE]:
-        with plain_errors():
-            row(run, item)
-    if pages > 1:
-        st.pagination(pages, key=key)
+    with sections.paged(shown, PAGE, f"judging.page.{run.id}") as turned:
+        for item in turned:
+            with plain_errors():
+                row(run, item)
 
 
 def filtered(run: Run, said: Sequence[Observation]) -> list[Observation]:
@@ -156,7 +151,7 @@ def parents(run: Run) -> list[Run]:
     found = []
     for name in lineage.parents(asked(run)):
         try:
-            found += [runs.open_run(run.objects, name)] if name != run.id else []
+            found += [reading.opened(run.objects, name)] if name != run.id else []
         except LoupeError:
             continue  # deleted since
     return [reading.shared(parent) for parent in found]
@@ -174,14 +169,10 @@ def beside_parent(run: Run) -> None:
         said_of_parent = [item for item in reversed(reading.observations(parent)) if item.image is not None]
         if not said_of_parent:
             st.caption("Nobody has left an observation on an image of that run.")
-        key = f"judging.beside.{run.id}.{parent.id}"
-        pages = max(1, -(-len(said_of_parent) // PAGE))
-        st.session_state[key] = turned = min(st.session_state.get(key, 1), pages)
-        for item in said_of_parent[(turned - 1) * PAGE : turned * PAGE]:
-            with plain_errors():
-                pair(parent, run, item)
-        if pages > 1:
-            st.pagination(pages, key=key)
+        with sections.paged(said_of_parent, PAGE, f"judging.beside.{run.id}.{parent.id}") as turned:
+            for item in turned:
+                with plain_errors():
+                    pair(parent, run, item)
 
 
 def pair(parent: Run, child: Run, said: Observation) -> None:

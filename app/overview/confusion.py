@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import address, charts, memory, reading, selection
+from app import address, charts, memory, reading, sections, selection
 from app.edge import plain
 from app.selection import THUMBNAIL, Selection
 from app.widgets.thumbnails import Thumbnail, thumbnails
@@ -145,22 +145,17 @@ def gallery(now: Selection, cell: Cell) -> None:
     if not len(images):
         st.caption("No image is in this cell at this epoch.")
         return
-    pages = -(-len(images) // PAGE)
-    turned = min(st.session_state.get("overview.gallery", 1), pages)
-    shown = tuple(int(image) for image in images[(turned - 1) * PAGE : turned * PAGE])
-    thumbnails(
-        reading.sheet(now.data, shown, THUMBNAIL),
-        captions(now, shown),
-        key="overview.images",
-        pixels=72,
-        on_pick=selection.focus,
-    )
-    st.caption(
-        "Most confident first, with the probability of the predicted class. A click puts an image into the tray on top."
-    )
-    if pages > 1:
-        st.session_state["overview.gallery"] = turned
-        st.pagination(pages, key="overview.gallery")
+    with sections.paged(images.tolist(), PAGE, "overview.gallery") as shown:
+        thumbnails(
+            reading.sheet(now.data, tuple(shown), THUMBNAIL),
+            captions(now, shown),
+            key="overview.images",
+            pixels=72,
+            on_pick=selection.focus,
+        )
+        st.caption(
+            "Most confident first, with the probability of the predicted class. A click puts an image into the tray on top."
+        )
 
 
 def captions(now: Selection, images: Sequence[int]) -> list[Thumbnail]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import streamlit as st
 from pydantic import BaseModel
 
-from app import memory
+from app import memory, sections
 from app.edge import plain
 from app.selection import Selection
 from precompute.recipe import Recipe
@@ -18,27 +18,21 @@ from store.shards import Artifact
 
 def folded(now: Selection) -> None:
     """Two closed sections at the end of the page; what is in them is sent when they are opened."""
-    recipe = st.expander(
-        "Recipe: data, network and hyperparameters",
-        icon=":material/receipt_long:",
-        key="overview.recipe",
-        on_change="rerun",
-    )
-    if recipe.open:
-        with recipe:
-            st.markdown(plain(now.run.recipe.get("note", "")))
-            table(recipe_table(now.run), "The recipe, field by field")
-    origin = st.expander(
-        "Provenance: where and with what this was computed",
-        icon=":material/history:",
-        key="overview.provenance",
-        on_change="rerun",
-    )
-    if origin.open:
-        with origin:
-            table(provenance_table(now.run, now.data), "Provenance, field by field")
-            for note in now.data.attributes.get("notes", []):
-                st.caption(plain(str(note)))
+    title = "Recipe: data, network and hyperparameters"
+    sections.folded(title, ":material/receipt_long:", "overview.recipe", recipe, now.run)
+    title = "Provenance: where and with what this was computed"
+    sections.folded(title, ":material/history:", "overview.provenance", provenance, now)
+
+
+def recipe(run: Run) -> None:
+    st.markdown(plain(run.recipe.get("note", "")))
+    table(recipe_table(run), "The recipe, field by field")
+
+
+def provenance(now: Selection) -> None:
+    table(provenance_table(now.run, now.data), "Provenance, field by field")
+    for note in now.data.attributes.get("notes", []):
+        st.caption(plain(str(note)))
 
 
 def table(frame: pa.Table, alt: str) -> None:

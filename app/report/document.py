@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from app.judgement.observed import Seen, about
+from app.judgement.observed import Seen, about, region_words
 from app.judgement.verdicts import when
 from app.overview.facts import flattened, meaning
 from app.report import svg
@@ -111,15 +111,10 @@ def observation(report: Report, item: dict[str, Any]) -> Markup:
         tag("p", item["text"], class_="said"),
         tag("p", [tag("span", name, class_="tag") for name in item["tags"]]) if item["tags"] else Markup(""),
         tag("p", tag("small", f"{what} · {name_of(item)}")),
-        tag("p", tag("small", f"Region: {corners(item['region'])}")) if item["region"] else Markup(""),
+        tag("p", tag("small", region_words(item["region"]))) if item["region"] else Markup(""),
         tag("p", tag("small", f"Its map is not shown: {view.why}.")) if view.why and item["technique"] else Markup(""),
     ]
     return tag("article", parts, tag("div", words), class_="observation")
-
-
-def corners(region: Sequence[float]) -> str:
-    x0, y0, x1, y1 = (f"{share:.0%}" for share in region)
-    return f"{x0} to {x1} from the left, {y0} to {y1} from the top."
 
 
 # Measures

@@ -175,7 +175,7 @@ def cases_of(run: Run, evaluation: Artifact, epochs: tuple[int, ...], chosen: in
         image = int(numbers[0])
         pixels = reading.pixels(data, (image,))[0]
         rows = tuple(row(run, evaluation, item, image, pixels, some, chosen) for item in held)
-        picture = pictures.png(pictures.rgb(pixels, whole(pixels)))
+        picture = pictures.png(pictures.rgb(pixels, side_of(pixels)))
         yield Case(name, title, some, image, words(run, evaluation, image, epochs[-1]), picture, rows)
 
 
@@ -188,9 +188,9 @@ def words(run: Run, evaluation: Artifact, image: int, epoch: int) -> str:
     )
 
 
-def whole(pixels: np.ndarray) -> int:
-    """A side of about SIDE pixels; small images keep whole pixels."""
-    return pixels.shape[0] * max(1, round(SIDE / pixels.shape[0])) if pixels.shape[0] <= SIDE else SIDE
+def side_of(pixels: np.ndarray) -> int:
+    """A side of about SIDE pixels; small images keep whole pixels, larger ones shrink."""
+    return pictures.whole(pixels.shape[0], SIDE) if pixels.shape[0] <= SIDE else SIDE
 
 
 def row(
@@ -213,7 +213,7 @@ def row(
         "explained": names[chosen],
         "epochs": list(epochs),
         "probability": chances.tolist(),
-        "evaluation": evaluation.path.rsplit("/", 1)[-1],
+        "evaluation": evaluation.name,
     }
     if technique.obstacle:
         return Row(technique.title, facts | {"obstacle": technique.obstacle}, (technique.obstacle,))
@@ -221,22 +221,17 @@ def row(
         cells, _ = stored.held(technique, image, epochs, (chosen,) * len(epochs))
     except LoupeError:
         cells, _ = stored.sound(technique, image, epochs, (chosen,) * len(epochs))
-    tops, base = pictures.tops(cells.maps, shared=True), pictures.rgb(pixels, side := whole(pixels))
+    tops, base = pictures.tops(cells.maps, shared=True), pictures.rgb(pixels, side_of(pixels))
     top = float(np.nanmax(tops)) if not np.isnan(tops).all() else 0.0
     states = [
         state if state != MAP or np.isfinite(raw).all() else stored.DIVERGED
         for raw, state in zip(cells.maps, cells.states, strict=True)
     ]
     drawn = tuple(
-        over(base, raw, top, technique, side) if state == MAP else state
+        pictures.png(pictures.over(base, raw, top, technique.signed)) if state == MAP else state
         for raw, state in zip(cells.maps, states, strict=True)
     )
     return Row(technique.title, facts | {"scale": top, "signed": technique.signed, "states": states}, drawn)
-
-
-def over(base: np.ndarray, raw: np.ndarray, top: float, technique: Technique, side: int) -> bytes:
-    place = pictures.enlarge(pictures.positions(raw, top, technique.signed), side)
-    return pictures.png(pictures.overlay(base, place, pictures.scale_of(technique.signed, "inferno"), 0.7))
 
 
 def seen(run: Run, said: Sequence[Observation]) -> Iterator[tuple[str, tuple[Seen, bytes]]]:

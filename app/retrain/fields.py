@@ -69,7 +69,8 @@ class Leaf:
 
     @property
     def bounds(self) -> dict[str, Any]:
-        return {name: value for item in self.info.metadata for name, value in vars_of(item).items() if name in NUMBER}
+        """Those it carries, whichever class of annotated_types says them."""
+        return {name: getattr(item, name) for item in self.info.metadata for name in NUMBER if hasattr(item, name)}
 
     @property
     def max_length(self) -> int | None:
@@ -138,11 +139,6 @@ class Leaf:
 
 def is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 10
-
-
-def vars_of(item: Any) -> dict[str, Any]:
-    """The bounds an annotation carries, whichever class of annotated_types says them."""
-    return {name: getattr(item, name) for name in NUMBER if hasattr(item, name)}
 
 
 def core(kind: Any) -> Any:

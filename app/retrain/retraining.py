@@ -111,8 +111,7 @@ def twin(parent: Run, recipe: Recipe) -> Twin | None:
         return None
     asked = recipe.training.precision
     used = parent.attributes.get("provenance", {}).get("precision", "float32") if asked == "auto" else asked
-    name = recipe.run_id(dict(parent.attributes.get("fingerprints", {})), used)
-    found = next((run for run in reading.all_runs()[0] if run.id == name), None)
+    found = reading.run_named(recipe.run_id(dict(parent.attributes.get("fingerprints", {})), used))
     if found is None:
         return None
     done = reading.status(found).state == "finished"

@@ -116,7 +116,7 @@ def state(run: Run, job_id: str, active: bool) -> None:
         st.markdown(f"**{plain(job.name)}** {plain(sentence(job))}")
         if job.state == "waiting" and not any(worker.alive for worker in queues.workers(reading.store())):
             st.caption(NO_WORKER)
-        made = next((item for item in reading.all_runs()[0] if item.id == job.run), None)
+        made = reading.run_named(job.run)
         if made and made.id != run.id:
             look(made, "look.sent")
         if job.state == "failed":
@@ -127,7 +127,7 @@ def state(run: Run, job_id: str, active: bool) -> None:
 
 def sentence(job: Job) -> str:
     """How a job is getting on."""
-    made = next((item for item in reading.all_runs()[0] if item.id == job.run), None)
+    made = reading.run_named(job.run)
     match job.state:
         case "waiting":
             return "is asked for and waits for a worker."

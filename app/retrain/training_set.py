@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import memory, reading
+from app import reading, sections
 from app.retrain.fields import Leaf
 from app.retrain.form import Form
 from app.widgets.thumbnails import Thumbnail, thumbnails
@@ -85,7 +84,7 @@ def leave_out(form: Form, leaf: Leaf, run: Run) -> None:
             "them. Their numbers can be typed above."
         )
         return
-    labels, numbers, names = reading.labels(data), numbers_of(data), reading.class_names(run)
+    labels, numbers, names = reading.labels(data), reading.sources(data), reading.class_names(run)
     out = chosen(form, leaf)
     if out:
         st.caption(f"{len(out)} left out, {len(numbers) - len(out):,} of {len(numbers):,} are trained on.")
@@ -99,20 +98,9 @@ def leave_out(form: Form, leaf: Leaf, run: Run) -> None:
         persist_state="session",
     )
     here = [int(number) for number in numbers[labels == (picked or 0)]]
-    pages = max(1, -(-len(here) // PAGE))
-    turned = f"{form.key(leaf)}.page.{picked}"
-    page = min(st.session_state.get(turned, 1), pages)
-    show(form, leaf, data, here[(page - 1) * PAGE : page * PAGE], "all")
-    st.caption("A click leaves an image out, or takes it in again.")
-    if pages > 1:
-        st.session_state[turned] = page
-        st.pagination(pages, key=turned)
-
-
-@memory.remembered(20)
-def numbers_of(data: Artifact) -> np.ndarray:
-    """Number of each stored image in its training split, (image,)."""
-    return reading.frozen(data.read_blocks("source"))
+    with sections.paged(here, PAGE, f"{form.key(leaf)}.page.{picked}") as shown:
+        show(form, leaf, data, shown, "all")
+        st.caption("A click leaves an image out, or takes it in again.")
 
 
 def chosen(form: Form, leaf: Leaf) -> list[int]:
@@ -122,7 +110,7 @@ def chosen(form: Form, leaf: Leaf) -> list[int]:
 
 
 def show(form: Form, leaf: Leaf, data: Artifact, numbers: Sequence[int], which: str) -> None:
-    labels, place = reading.labels(data), {int(number): index for index, number in enumerate(numbers_of(data))}
+    labels, place = reading.labels(data), {int(number): index for index, number in enumerate(reading.sources(data))}
     names, out = data.attributes["classes"], set(chosen(form, leaf))
     items = [
         Thumbnail(

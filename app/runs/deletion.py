@@ -38,7 +38,7 @@ def cost(run: Run, found: Sequence[Run]) -> list[str]:
     known = roster.shared().look(found, [run.id])
     asked = {name: item.asked for name, item in known.items()}
     children = sorted(name for name, items in asked.items() if run.id in lineage.parents(items))
-    judged = sum(sum(1 for _ in run.objects.under(f"{run.path}/{kind}")) for kind in ("observations", "verdicts"))
+    judged = sum(len(reading.judged(run, kind)) for kind in ("observations", "verdicts"))
     sentences = [
         f"Run {run.id} takes {run.size() / 1e6:,.1f} MB. Its weights, measures and maps go with it; to have them again is to "
         "train again."
@@ -54,10 +54,8 @@ def cost(run: Run, found: Sequence[Run]) -> list[str]:
 
 
 def delete(run: Run) -> int:
-    """Deletes it, whoever asks having been checked there; forgets it here. Returns the bytes freed."""
+    """Deletes it, whoever asks having been checked there. Returns the bytes freed."""
     freed = actions.delete_run(run)
-    roster.shared().forget(run)
     comparison.choose([name for name in comparison.ids() if name != run.id])
-    reading.listed.clear()
     st.toast(f"Deleted; {freed / 1e6:,.1f} MB are free again.", icon=":material/delete:")
     return freed

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import charts, memory, reading
+from app import charts, memory, reading, sections
 from app.edge import plain, plain_errors
 from app.overview import confusion, facts
 from app.runs import comparison, comparison_charts, disagreement, lineage
@@ -158,16 +158,15 @@ def recipes(runs: Sequence[Run]) -> None:
         facts.table(by_run(differing, "field"), "Fields of the recipe that differ, one column a run")
     else:
         st.caption("None: the recipes are the same field by field.")
-    place = st.expander(
-        "Provenance that differs", icon=":material/history:", key="compare.provenance", on_change="rerun"
-    )
-    if place.open:
-        with place:
-            origins = [dict(facts.flattened(run.attributes.get("provenance", {}))) for run in runs]
-            if apart := lineage.differing(origins):
-                facts.table(by_run(apart, "fact"), "Provenance that differs, one column a run")
-            else:
-                st.caption("None: the same versions, device and configuration.")
+    sections.folded("Provenance that differs", ":material/history:", "compare.provenance", provenance, runs)
+
+
+def provenance(runs: Sequence[Run]) -> None:
+    origins = [dict(facts.flattened(run.attributes.get("provenance", {}))) for run in runs]
+    if apart := lineage.differing(origins):
+        facts.table(by_run(apart, "fact"), "Provenance that differs, one column a run")
+    else:
+        st.caption("None: the same versions, device and configuration.")
 
 
 def by_run(values: Mapping[str, Sequence[str]], head: str) -> pa.Table:

@@ -94,10 +94,9 @@ def fields(run: Run) -> dict[str, str]:
     return {name: value for name, value in flattened(recipe) if name not in APART}
 
 
-def changed(before: Run, after: Run) -> dict[str, tuple[str, str]]:
+def changed(before: Run, after: Run) -> dict[str, tuple[str, ...]]:
     """The fields of the recipe that differ, with both values; "" where one is not set."""
-    one, other = fields(before), fields(after)
-    return {name: values for name, values in differing([one, other]).items() if name not in APART}  # type: ignore[misc]
+    return differing([fields(before), fields(after)])
 
 
 def differing(each: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:

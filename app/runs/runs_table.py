@@ -158,7 +158,7 @@ def frame(rows: Sequence[Shown], there: Container[str]) -> pa.Table:
             "size": pa.array([None if value is None else value / 1e6 for value in size], pa.float64()),
             "made": pa.array(made, pa.timestamp("s", "UTC")),
             "data": [data_set(row.run) for row in rows],
-            "origin": [origin(row.run) for row in rows],
+            "origin": [row.run.origin for row in rows],
         }
     )
 
@@ -205,12 +205,6 @@ def descent(row: Shown, there: Container[str]) -> str:
     """The runs it was asked for from; one that is not in the store any more is said to be gone."""
     names = lineage.parents(row.known.asked) if row.known else []
     return ", ".join(name if name in there else f"{name} (not here)" for name in names)
-
-
-def origin(run: Run) -> str:
-    """ "trained", "imported" or "recorded"."""
-    made = run.attributes.get("origin") or "trained"
-    return str(made.get("kind", "")) if isinstance(made, Mapping) else str(made)
 
 
 def hypotheses(known: Known | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import memory, reading
+from app import memory, reading, sections
 from app.edge import plain, plain_errors
 from app.runs import beside, comparison, disagreement
 from app.runs.beside import Asked, Panel
@@ -117,13 +117,7 @@ def same_images(data: Sequence[Artifact]) -> np.ndarray:
     prints = {item.attributes.get("fingerprint", "") for item in data}
     if len(prints) > 1 or prints == {""}:
         return np.zeros((0, len(data)), np.int64)
-    return disagreement.shared([sources(item) for item in data])
-
-
-@memory.remembered(100)
-def sources(data: Artifact) -> np.ndarray:
-    """Number of each image in its test split, (image,)."""
-    return reading.frozen(data.read_blocks("source"))
+    return disagreement.shared([reading.sources(item) for item in data])
 
 
 def filtered(found: Shared, names: Sequence[str]) -> np.ndarray:
@@ -237,15 +231,11 @@ def page(shown: Sequence[Side], now: Selection | None, found: Shared, kept: np.n
     if not len(kept):
         st.caption("No image is like that: choose all classes, or let predictions be the same.")
         return
-    pages = -(-len(kept) // PAGE)
-    turned = min(st.session_state.get("compare.page", 1), pages)
     held = [of_layer(item, asked.layer) if asked else {} for item in shown]
-    for number, place in enumerate(kept[(turned - 1) * PAGE : turned * PAGE]):
-        with plain_errors(), st.container(key=f"compare.image.{number}"):
-            beside.draw(panel(shown, found, int(place), asked, held), now, number)
-    if pages > 1:
-        st.session_state["compare.page"] = turned
-        st.pagination(pages, key="compare.page")
+    with sections.paged(kept.tolist(), PAGE, "compare.page") as places:
+        for number, place in enumerate(places):
+            with plain_errors(), st.container(key=f"compare.image.{number}"):
+                beside.draw(panel(shown, found, place, asked, held), now, number)
 
 
 def panel(

@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from app import probe
-from app.edge import plain, plain_errors
+from app import probe, sections
+from app.edge import plain
 from app.saliency import cells
 from app.saliency.strips import Scene
 from precompute import decoding
@@ -15,25 +15,25 @@ MOST_MEGABYTES = 20
 
 def own_image(scene: Scene) -> None:
     """The place to drop a file, and what the network makes of it."""
-    place = st.expander("Your own image", icon=":material/add_photo_alternate:", key="own", on_change="rerun")
-    if not place.open:
+    sections.folded("Your own image", ":material/add_photo_alternate:", "own", uploaded, scene)
+
+
+def uploaded(scene: Scene) -> None:
+    probe.shared().warm()
+    file = st.file_uploader(
+        "A picture for this network",
+        key="own.file",
+        max_upload_size=MOST_MEGABYTES,
+        help="It is cut to a square and scaled like the test images. It stays in memory and is never stored.",
+    )
+    if file is None:
+        st.caption(f"JPEG, PNG, WebP, TIFF, GIF or BMP, at most {MOST_MEGABYTES} MB. It is not stored.")
         return
-    with place, plain_errors():
-        probe.shared().warm()
-        file = st.file_uploader(
-            "A picture for this network",
-            key="own.file",
-            max_upload_size=MOST_MEGABYTES,
-            help="It is cut to a square and scaled like the test images. It stays in memory and is never stored.",
-        )
-        if file is None:
-            st.caption(f"JPEG, PNG, WebP, TIFF, GIF or BMP, at most {MOST_MEGABYTES} MB. It is not stored.")
-            return
-        size, channels = (scene.question.selection.data.attributes[name] for name in ("size", "channels"))
-        shape, pixels, notes = prepared(file.getvalue(), file.name, size, channels)
-        for note in notes:
-            st.caption(plain(note))
-        cells.draw(scene, "own", pixels=np.frombuffer(pixels, np.uint8).reshape(shape))
+    size, channels = (scene.question.selection.data.attributes[name] for name in ("size", "channels"))
+    shape, pixels, notes = prepared(file.getvalue(), file.name, size, channels)
+    for note in notes:
+        st.caption(plain(note))
+    cells.draw(scene, "own", pixels=np.frombuffer(pixels, np.uint8).reshape(shape))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

@@ -88,7 +88,7 @@ def about(view: Enlarged) -> Observation:
         technique=view.technique.name,
         layer=question.layer,
         explained=view.scene.names[view.explained],
-        evaluation=question.selection.evaluation.path.rsplit("/", 1)[-1],
+        evaluation=question.selection.evaluation.name,
     )
 
 
@@ -110,8 +110,7 @@ def remembered(key: tuple[Any, ...], _view: Enlarged) -> tuple[bytes, bytes, byt
 
 def drawn(view: Enlarged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, overlay and map alone, each (S, S, 3) uint8."""
-    native = view.progression.pixels.shape[0]
-    side = native * max(1, round(SIDE / native))
+    side = pictures.whole(view.progression.pixels.shape[0], SIDE)
     image = pictures.rgb(view.progression.pixels, side)
     place = pictures.enlarge(pictures.positions(view.raw, view.top, view.technique.signed), side)  # (S, S)
     over = pictures.overlay(image, place, view.colours, view.scene.look.opacity)

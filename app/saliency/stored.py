@@ -55,8 +55,7 @@ class Cells:
 
 def of_kind(run: Run, kind: str, evaluation: Artifact) -> list[Artifact]:
     """The run's maps of the images of one evaluation, latest first."""
-    name = evaluation.path.rsplit("/", 1)[-1]
-    return [item for item in reading.artifacts(run, kind) if item.attributes.get("evaluation") == name]
+    return [item for item in reading.artifacts(run, kind) if item.attributes.get("evaluation") == evaluation.name]
 
 
 def layers(run: Run, evaluation: Artifact) -> dict[str, tuple[int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import selection
+from app import sections, selection
 from app.access import roles
 from app.edge import plain, plain_errors
 from app.retrain import retraining, sending, training_set
@@ -92,18 +92,18 @@ def fold(form: Form, run: Run, name: str, some: Sequence[Leaf]) -> None:
     if not some:
         return
     title, icon, about = FOLDS[name]
-    opened = st.expander(title, icon=icon, key=f"fold.{name}", on_change="rerun")
-    if not opened.open:
-        return
-    with opened, plain_errors():
-        if about:
-            st.caption(about)
-        if name == "data":
-            other_data(form, some)
-        elif name in ("weights", "leave_out"):
-            special(form, run, some)
-        else:
-            form.draw_all(some)
+    sections.folded(title, icon, f"fold.{name}", inside, form, run, name, some, about)
+
+
+def inside(form: Form, run: Run, name: str, some: Sequence[Leaf], about: str) -> None:
+    if about:
+        st.caption(about)
+    if name == "data":
+        other_data(form, some)
+    elif name in ("weights", "leave_out"):
+        special(form, run, some)
+    else:
+        form.draw_all(some)
 
 
 def special(form: Form, run: Run, some: Sequence[Leaf]) -> None:

@@ -35,4 +35,4 @@ if len(ticked) > 1:
             side_by_side.images(shown, now)
 with plain_errors():
     family.draw(found, bar)
-judged.folded(ticked, bar)
+judged.draw(ticked, bar)

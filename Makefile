@@ -29,12 +29,15 @@ lint: $(VENV)/.test ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# One thread for PyTorch in each process; compiled modules are kept, since many processes import them.
+TESTED := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 unit: $(VENV)/.test ## unit and page tests
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not browser" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(TESTED) -m "not browser" $(ARGS)
 
 browser: $(VENV)/.test ## tests in a real Chromium or Chrome, which is found or installed
 	@$(BIN)/python -m tests.browser.chromium
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m browser $(ARGS)
+	$(TESTED) -m browser $(ARGS)
 
 bench: $(VENV)/.test ## the benchmarks, one after the other
 	@for file in benchmarks/*.py; do \

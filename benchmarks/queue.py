@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,6 +37,13 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 1200.0  # seconds a trial may take
 
 
+def start(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A worker process."""
+    with log.open("ab") as out:
+        command = [sys.executable, "-m", "precompute", "worker"]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+
+
 @dataclass
 class Crew:
     """Worker processes over one store and one queue."""
@@ -54,9 +61,7 @@ class Crew:
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
         }
-        with self.log.open("ab") as out:
-            command = [sys.executable, "-m", "precompute", "worker"]
-            self.processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out))
+        self.processes.append(start(environment, self.log))
 
     def kill(self, number: int, *, again: bool = True) -> None:
         """Ends one as a power cut would; `again`: another takes its place."""
@@ -88,9 +93,12 @@ def crew(store: str, address: str, count: int, log: Path) -> Iterator[Crew]:
         hired.dismiss()
 
 
-def harass(hired: Crew, every: tuple[float, float], over: threading.Event, most: int) -> None:
-    """Kills one after the other at random moments, `most` in all; where there are several, the first is never replaced."""
+def harass(hired: Crew, place: queue.Queue, every: tuple[float, float], over: threading.Event, most: int) -> None:
+    """Kills one after the other at random moments once a job is under way, `most` in all; where there are several, the first
+    is never replaced."""
     moments = random.Random(0)
+    while not any(job.run for job in place.jobs()) and not over.wait(0.1):
+        pass
     while hired.kills < most and not over.wait(moments.uniform(*every)):
         again = hired.kills > 0 or len(hired.processes) == 1
         hired.kill(moments.randrange(len(hired.processes)), again=again)
@@ -162,7 +170,7 @@ def fire(folder: Path, address: str, count: int, clients: int, workers: int, *, 
     place, over = queue.connect(address), threading.Event()
     with crew(store, address, workers, folder / "workers.log") as hired:
         enqueue(address, asked, clients)
-        killer = threading.Thread(target=harass, args=(hired, every, over, most))
+        killer = threading.Thread(target=harass, args=(hired, place, every, over, most))
         killer.start()
         try:
             seconds = wait(place, count, show)
@@ -178,8 +186,9 @@ def fire(folder: Path, address: str, count: int, clients: int, workers: int, *, 
 def shared(folder: Path, address: str, store: str, workers: int, recipe: Recipe) -> tuple[float, dict[str, bytes]]:
     """Seconds of one run by so many workers that are there already, and every object of it that is computed."""
     place, objects = queue.connect(address), connect(store)
-    with crew(store, address, workers, folder / f"workers-{workers}.log"):
+    with crew(store, address, workers, folder / f"workers-{workers}.log") as hired:
         while sum(worker.alive for worker in queue.workers(objects)) < workers:
+            assert all(process.poll() is None for process in hired.processes), hired.log.read_text()
             time.sleep(0.2)
         before = len(place.jobs())
         place.enqueue(recipe)

@@ -1,4 +1,7 @@
-"""The command line as a person uses it, in processes of its own: what it prints, how it exits, what bad input costs."""
+"""The command line as a person uses it, in processes of its own: what it prints, how it exits, what bad input costs.
+
+The first test and that of the question before a deletion start true ones, the others find the libraries loaded.
+"""
 
 import json
 import shutil
@@ -13,6 +16,7 @@ from precompute.making import make
 from store import runs
 from store.objects import connect
 from tests import tiny
+from tests.preloaded import completed
 
 COMMAND = [sys.executable, "-m", "precompute"]
 
@@ -33,16 +37,11 @@ techniques = ["grad-cam"]
 """
 
 
+ENVIRONMENT = {"COLUMNS": "500", "PATH": "/usr/bin:/bin"}
+
+
 def loupe(*words: str | Path, store: Path) -> subprocess.CompletedProcess:
-    command = [*COMMAND, *map(str, words), "--store", str(store)]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={"COLUMNS": "500", "PATH": "/usr/bin:/bin"},
-        check=False,
-    )
+    return completed(["precompute", *map(str, words), "--store", str(store)], env=ENVIRONMENT)
 
 
 def write(folder: Path, *, data: str = "npz", options: str, weights: str = "") -> Path:
@@ -67,7 +66,10 @@ def copy(made: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
 
 def test_a_recipe_is_run_and_its_result_named(tmp_path: Path) -> None:
     images = tiny.write_images(tmp_path)
-    found = loupe("run", write(tmp_path, options=f'{{ path = "{images}" }}'), store=tmp_path / "store")
+    words = ["run", write(tmp_path, options=f'{{ path = "{images}" }}'), "--store", tmp_path / "store"]
+    found = subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
+    )
     assert found.returncode == 0, found.stdout + found.stderr
     run_id = runs.run_ids(connect(str(tmp_path / "store")))[0]
     assert run_id in found.stdout
@@ -202,10 +204,7 @@ def test_unknown_runs_and_hostile_ids_are_refused(tmp_path: Path) -> None:
 
 
 def asked(*words: str | Path, folder: Path) -> subprocess.CompletedProcess:
-    environment = {"COLUMNS": "500", "PATH": "/usr/bin:/bin", "LOUPE_STORE": str(folder / "store")}
-    return subprocess.run(
-        [*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=120, env=environment, check=False
-    )
+    return completed(["precompute", *map(str, words)], env=ENVIRONMENT | {"LOUPE_STORE": str(folder / "store")})
 
 
 def test_enqueue_lists_what_waits_and_says_that_no_worker_is_there(tmp_path: Path) -> None:

@@ -13,20 +13,32 @@ from store.errors import LoupeError
 from store.objects import connect
 from tests import tiny
 from tests.postgres import postgres, programs
+from tests.preloaded import Process
 from tests.queues import until
 from tests.s3 import BUCKET, s3
+
+
+@pytest.fixture(autouse=True)
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that begin at once; tests/test_queue.py has true ones."""
+    monkeypatch.setattr(
+        "benchmarks.queue.start", lambda environment, log: Process(["precompute", "worker"], env=environment, out=log)
+    )
+
 
 needs_postgres = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed here")
 
 
 def test_killed_workers_lose_nothing_on_sqlite(tmp_path: Path) -> None:
-    assert fire(tmp_path, str(tmp_path / "queue.sqlite"), 2, 2, 1, epochs=12, every=(5.0, 6.0), most=1)["runs"] == 2
+    done = fire(tmp_path, str(tmp_path / "queue.sqlite"), 2, 2, 1, epochs=12, every=(0.5, 1.0), most=1)
+    assert (done["runs"], done["kills"]) == (2, 1)
 
 
 @needs_postgres
 def test_killed_workers_lose_nothing_on_postgres(tmp_path: Path) -> None:
     with postgres() as server:
-        assert fire(tmp_path, server.address, 3, 3, 2, epochs=8, every=(5.0, 6.0), most=2)["runs"] == 3
+        done = fire(tmp_path, server.address, 3, 3, 2, epochs=8, every=(0.5, 1.0), most=2)
+    assert (done["runs"], done["kills"]) == (3, 2)
 
 
 @needs_postgres

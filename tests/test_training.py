@@ -1,7 +1,6 @@
 """Training: the same bits every time, also after a kill; what is stored for an epoch is what its weights give."""
 
-import subprocess
-import sys
+import os
 import time
 from pathlib import Path
 from random import Random
@@ -22,6 +21,7 @@ from store.errors import BadInput, Busy
 from store.objects import connect
 from store.runs import Run
 from tests import tiny
+from tests.preloaded import Process
 
 
 def weights(run: Run) -> dict[int, dict[str, np.ndarray]]:
@@ -226,25 +226,23 @@ def test_a_run_trained_elsewhere_to_other_weights_is_not_mixed_with(tmp_path: Pa
     assert runs.open_run(objects, bench.run.id).artifact("weights").marked() == (0,)
 
 
-RUNNER = """
-import sys
-from precompute.making import make
-from precompute.recipe import read
-from store.objects import connect
-make(connect(sys.argv[1]), read(sys.argv[2]))
-"""
-
-
 def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     tiny.write_images(tmp_path, train=480)
     path = Path(tmp_path / "tiny.toml")
     path.write_text(TOML.format(path=tmp_path / "squares.npz"))
-    command = [sys.executable, "-c", RUNNER, str(tmp_path / "killed"), str(path)]
+
+    def running(store: str) -> Process:
+        command = ["precompute", "run", str(path), "--store", str(tmp_path / store)]
+        return Process(command, env=os.environ, out=tmp_path / "log")
+
+    def at_work(since: float) -> bool:
+        return any(run.status().at > since for run in runs.all_runs(connect(str(tmp_path / "killed")))[0])
+
     moments = Random(7)
     for _ in range(3):
-        process = subprocess.Popen(command)
-        begin = time.monotonic()
-        while time.monotonic() - begin < 60 and not (tmp_path / "killed/runs").exists():
+        process = running("killed")
+        began = time.time()
+        while process.poll() is None and not at_work(since=began) and time.time() - began < 60:
             time.sleep(0.02)
         time.sleep(moments.uniform(0.05, 1.5))
         process.kill()
@@ -252,8 +250,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_weights(t
         for run_id in runs.run_ids(connect(str(tmp_path / "killed"))):
             run = runs.open_run(connect(str(tmp_path / "killed")), run_id)
             assert not [problem for problem in run.verify() if "not finished" not in problem]
-    subprocess.run(command, check=True)
-    subprocess.run([*command[:3], str(tmp_path / "whole"), str(path)], check=True)
+    assert [running(name).wait(120) for name in ("killed", "whole")] == [0, 0]
     killed, whole = (runs.all_runs(connect(str(tmp_path / name)))[0][0] for name in ("killed", "whole"))
     assert killed.verify() == []
     assert same_weights(killed, whole)

@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, WebSocket
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from tests.preloaded import Process
 from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -32,32 +36,39 @@ class Site:
 
 
 @contextmanager
-def served(store: Path, *options: str, script: str = "streamlit_app.py", **settings: str) -> Iterator[str]:
-    """Address of the app over a store, as long as it is needed; `settings` are of its environment."""
+def served(
+    store: Path, *options: str, script: str = "streamlit_app.py", true: bool = False, **settings: str
+) -> Iterator[str]:
+    """Address of the app over a store, as long as it is needed; `settings` are of its environment. `true`: in a process that
+    has to load everything itself, as a person's."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *options]
+    command = ["streamlit", "run", script, "--server.port", str(port), *options]
     environment = os.environ | {"LOUPE_STORE": str(store), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | settings
-    log = (store.parent / f"server-{port}.log").open("w+")
-    child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    log = store.parent / f"server-{port}.log"
+    child = start(command, environment, log) if true else Process(command, env=environment, out=log)
     try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", child, log.name)
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", child, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         child.terminate()
         child.wait(30)
-        log.close()
 
 
-def wait_for(address: str, child: subprocess.Popen[bytes], log: str) -> None:
-    for _ in range(300):
-        assert child.poll() is None, Path(log).read_text()
+def start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as out:
+        return subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
+
+
+def wait_for(address: str, child: subprocess.Popen[bytes] | Process, log: Path) -> None:
+    for _ in range(600):
+        assert child.poll() is None, log.read_text()
         try:
             urllib.request.urlopen(address, timeout=2).close()
             return
         except OSError:
-            time.sleep(0.2)
+            time.sleep(0.1)
     raise TimeoutError(f"{address} does not answer")
 
 
@@ -66,7 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The app over one finished run of three epochs; only to be looked at."""
     store = tmp_path_factory.mktemp("world") / "store"
     run = make_world(store, epochs=EPOCHS, summarise=True)
-    with served(store) as address:
+    with served(store, true=True) as address:
         yield Site(address, run, store)
 
 
@@ -82,6 +93,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A visitor with a fresh session on a screen of 1400 by 1000. Fails where the browser's console shows an error, or
     where anything is fetched from elsewhere."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
+    context.on("page", lambda page: page.on("websocket", lambda socket: listen(page, socket)))
     page = context.new_page()
     page.set_default_timeout(30_000)
     troubles: list[str] = []
@@ -104,10 +116,55 @@ def elsewhere(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
 
 
+@dataclass
+class Asked:
+    """What a page has asked its server for and not been answered."""
+
+    page: bool = True  # a run of the whole script: the first is asked for as soon as there is a connection
+    part: bool = False  # one of a part of it
+
+
+ASKED: WeakKeyDictionary[Page, Asked] = WeakKeyDictionary()
+
+
+def listen(page: Page, socket: WebSocket) -> None:
+    """Follows what goes to and fro over a new connection of a page."""
+    asked = ASKED[page] = Asked()
+
+    def sent(data: bytes | str) -> None:
+        message = BackMsg.FromString(data) if isinstance(data, bytes) else BackMsg()
+        if message.WhichOneof("type") != "rerun_script" or message.rerun_script.is_auto_rerun:
+            return
+        if message.rerun_script.fragment_id:
+            asked.part = True
+        else:
+            asked.page = True
+
+    def received(data: bytes | str) -> None:
+        message = ForwardMsg.FromString(data) if isinstance(data, bytes) else ForwardMsg()
+        if message.WhichOneof("type") != "script_finished":
+            return
+        if message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
+            asked.part = False
+        elif message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+            asked.page = asked.part = False
+
+    socket.on("framesent", sent)
+    socket.on("framereceived", received)
+
+
 def settled(page: Page) -> None:
-    """Waits until the server has answered and the page has drawn it: as Streamlit's own tests do, debounce first."""
+    """Waits until the server has answered and the page has drawn it: as Streamlit's own tests do, debounce first.
+
+    The state alone does not tell: a busy server begins to run some time after it was asked to, and a click on what it then
+    draws anew is lost.
+    """
     page.wait_for_timeout(200)
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
+    deadline = time.monotonic() + 60
+    while (asked := ASKED[page]).page or asked.part:
+        assert time.monotonic() < deadline, f"The server does not answer: {asked}."
+        page.wait_for_timeout(20)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_timeout(150)
     page.wait_for_function("[...document.images].every((image) => image.complete)")

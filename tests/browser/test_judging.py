@@ -55,6 +55,7 @@ def test_an_observation_with_a_region_is_left_and_led_back_to(
     page.goto(f"{address}/?epoch=1&class=kind+2")
     settled(page)
     page.get_by_text("Judgement: verdict").click()
+    settled(page)
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_role("heading", name="Saliency", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stText").get_by_text("It looks at the edge.")).to_be_visible()

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests import tiny
 from tests.browser.conftest import ROOT, served, settled
 from tests.browser.test_browser import choose, go_to, open_page
 from tests.browser.test_runs import tick
+from tests.preloaded import Process
 
 pytestmark = pytest.mark.browser
 EPOCHS, TRAINED, TESTED = 8, 1500, 60  # long enough to be watched
@@ -31,14 +30,12 @@ REASON = "As good as its parent, after fewer epochs."
 def working(store: Path) -> Iterator[None]:
     """A worker process on the store's own queue."""
     environment = os.environ | {"LOUPE_STORE": str(store), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    with (store.parent / "worker.log").open("w") as log:
-        command = [sys.executable, "-m", "precompute", "worker"]
-        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            child.terminate()
-            child.wait(30)
+    child = Process(["precompute", "worker"], env=environment, out=store.parent / "worker.log")
+    try:
+        yield
+    finally:
+        child.terminate()
+        child.wait(30)
 
 
 def test_a_person_walks_the_whole_loop(page: Page, tmp_path: Path) -> None:
@@ -79,7 +76,7 @@ def watch_it_train(page: Page) -> None:
     expect(page.locator(".st-key-live")).to_contain_text("is finished")
     notice = page.get_by_role("button", name="Show epoch")
     expect(notice).to_be_visible()
-    expect(page.locator(".st-key-live")).to_have_count(0)  # trained to its end
+    expect(page.locator(".st-key-live")).to_have_count(0, timeout=180_000)  # trained to its end, on a busy machine too
     expect(page.get_by_label(f"Epoch (0 to {EPOCHS})").first).to_be_visible()
 
 

@@ -109,7 +109,7 @@ def completed(arguments: Sequence[str], *, env: Mapping[str, str]) -> subprocess
         out, err = Path(folder, "out"), Path(folder, "err")
         child = Process(arguments, env=env, out=out, err=err)
         try:
-            status = child.wait(120)
+            status = child.wait(600)  # a busy machine
         finally:
             child.kill()
         return subprocess.CompletedProcess(list(arguments), status, out.read_text(), err.read_text())

@@ -37,7 +37,7 @@ techniques = ["grad-cam"]
 """
 
 
-ENVIRONMENT = {"COLUMNS": "500", "PATH": "/usr/bin:/bin"}
+ENVIRONMENT = {"COLUMNS": "500", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
 
 
 def loupe(*words: str | Path, store: Path) -> subprocess.CompletedProcess:
@@ -68,7 +68,7 @@ def test_a_recipe_is_run_and_its_result_named(tmp_path: Path) -> None:
     images = tiny.write_images(tmp_path)
     words = ["run", write(tmp_path, options=f'{{ path = "{images}" }}'), "--store", tmp_path / "store"]
     found = subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
+        [*COMMAND, *words], capture_output=True, text=True, timeout=600, env=ENVIRONMENT, check=False
     )
     assert found.returncode == 0, found.stdout + found.stderr
     run_id = runs.run_ids(connect(str(tmp_path / "store")))[0]

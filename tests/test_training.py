@@ -250,7 +250,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_weights(t
         for run_id in runs.run_ids(connect(str(tmp_path / "killed"))):
             run = runs.open_run(connect(str(tmp_path / "killed")), run_id)
             assert not [problem for problem in run.verify() if "not finished" not in problem]
-    assert [running(name).wait(120) for name in ("killed", "whole")] == [0, 0]
+    assert [running(name).wait(600) for name in ("killed", "whole")] == [0, 0]
     killed, whole = (runs.all_runs(connect(str(tmp_path / name)))[0][0] for name in ("killed", "whole"))
     assert killed.verify() == []
     assert same_weights(killed, whole)

@@ -13,7 +13,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket
+from playwright.sync_api import Browser, Page, WebSocket, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -22,8 +22,11 @@ from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
+PATIENCE = 120_000  # milliseconds: a machine with two cores may be busy
 LATE = "Bad delta path index"  # Streamlit's words for news of a part that renews itself on a page that was just left
 HARMLESS = ("_stcore/health", "_stcore/host-config")  # the client looks for its base path by trying
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
     context.on("page", lambda page: page.on("websocket", lambda socket: listen(page, socket)))
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)) if not str(error).startswith(LATE) else None)
     page.on(
@@ -161,10 +164,15 @@ def settled(page: Page) -> None:
     """
     page.wait_for_timeout(200)
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]')
-    deadline = time.monotonic() + 60
-    while (asked := ASKED[page]).page or asked.part:
-        assert time.monotonic() < deadline, f"The server does not answer: {asked}."
-        page.wait_for_timeout(20)
+    until(page, lambda: not (ASKED[page].page or ASKED[page].part))
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_timeout(150)
     page.wait_for_function("[...document.images].every((image) => image.complete)")
+
+
+def until(page: Page, true: Callable[[], bool]) -> None:
+    """Waits for what a page itself cannot be asked."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)

@@ -16,7 +16,6 @@ from tests.store_contract import damage
 from tests.worlds import make_world
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)  # a machine with two cores may be busy
 
 
 def open_page(page: Page, address: str, title: str) -> None:

@@ -14,7 +14,7 @@ from store import judgements
 from store.objects import connect
 from store.runs import Run, all_runs
 from tests import tiny
-from tests.browser.conftest import ROOT, served, settled
+from tests.browser.conftest import PATIENCE, ROOT, served, settled
 from tests.browser.test_browser import choose, go_to, open_page
 from tests.browser.test_runs import tick
 from tests.preloaded import Process
@@ -76,7 +76,7 @@ def watch_it_train(page: Page) -> None:
     expect(page.locator(".st-key-live")).to_contain_text("is finished")
     notice = page.get_by_role("button", name="Show epoch")
     expect(notice).to_be_visible()
-    expect(page.locator(".st-key-live")).to_have_count(0, timeout=180_000)  # trained to its end, on a busy machine too
+    expect(page.locator(".st-key-live")).to_have_count(0, timeout=5 * PATIENCE)  # trained to its end
     expect(page.get_by_label(f"Epoch (0 to {EPOCHS})").first).to_be_visible()
 
 

@@ -12,7 +12,6 @@ from tests import families
 from tests.browser.conftest import settled
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)
 ROW = 35  # pixels
 
 

@@ -13,7 +13,7 @@ from precompute import queue, recipe
 from store import runs, trail
 from store.objects import connect
 from tests import oidc
-from tests.browser.conftest import ROOT, served, settled
+from tests.browser.conftest import ROOT, served, settled, until
 from tests.browser.visitor import Visitor, signed_in, visitor
 from tests.worlds import make_world
 
@@ -85,7 +85,7 @@ def test_a_viewer_signs_in_sees_the_pages_and_no_button_that_changes_anything_an
         assert [text for text in page.get_by_role("button").all_inner_texts() if CHANGES.search(text)] == []
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert "_streamlit_user" not in {cookie["name"] for cookie in page.context.cookies()}
+    until(page, lambda: "_streamlit_user" not in {cookie["name"] for cookie in page.context.cookies()})
 
 
 @pytest.mark.parametrize("name", ["viewer", "impostor"])

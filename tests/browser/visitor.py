@@ -34,7 +34,7 @@ class Visitor:
         self.buttons, self.errors, self.words = {}, [], []
         while True:
             answer = ForwardMsg()
-            answer.ParseFromString(bytes(self.connection.recv(timeout=30)))  # type: ignore[arg-type]
+            answer.ParseFromString(bytes(self.connection.recv(timeout=120)))  # type: ignore[arg-type]
             kind = answer.WhichOneof("type")
             if kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
                 self.see(answer.delta.new_element)

@@ -15,8 +15,8 @@ ARGS ?=
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.run ## train a small network on 5,000 digits and watch it learn in the browser
-	@exec $(BIN)/python -m app.launch --run recipes/demo.toml $(ARGS)
+demo: $(VENV)/.run ## train a small network on 5,000 digits, watch it learn in the browser; and an ImageNet network to test
+	@exec $(BIN)/python -m app.launch --run recipes/demo.toml --beside recipes/pretrained.toml $(ARGS)
 
 serve: $(VENV)/.run ## for hosting: the app and a worker on this machine (docs/hosting.md)
 	@exec $(BIN)/python -m app.launch --serve $(ARGS)

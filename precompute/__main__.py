@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from precompute import batches, queue
 from precompute import recipe as recipes
+from precompute.recipe import Recipe
 from precompute.terminal import bar, epochs_and_accuracy, moment, out, report, shown
 from store import runs
 from store.errors import LoupeError, Missing
@@ -36,17 +38,37 @@ RunArgument = Annotated[str, typer.Argument(help="id of a run, as `ls` shows it"
 def run(
     recipe: Annotated[Path, typer.Argument(help="recipe file, for example recipes/demo.toml")],
     on: Annotated[str, typer.Option("--on", help="id of an imported or recorded run, to compute more from it")] = "",
+    beside: Annotated[
+        Path | None, typer.Option("--beside", help="a second recipe, made when the first epoch of this one is there")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Train and compute all a recipe asks for. Run again, it goes on where it stopped and repeats nothing."""
     from precompute.making import make  # torch is imported only where it is needed
 
     asked, objects = recipes.read(recipe), connect(store)
+    others = [recipes.read(beside)] if beside else []
+    made: list[Run] = []
+    problems: list[str] = []
     out.print(f"[bold]{asked.name}[/] into {objects.address}")
     with bar() as progress:
-        task = progress.add_task("loading data and network", total=None, left="")
-        made = make(objects, asked, lambda status: shown(progress, task, status), on=on)
-    report(made)
+
+        def one(item: Recipe, on: str = "", meanwhile: Callable[[], None] | None = None) -> None:
+            task = progress.add_task("loading data and network", total=None, left="")
+            made.append(make(objects, item, lambda status: shown(progress, task, status), on=on, meanwhile=meanwhile))
+
+        def rest() -> None:
+            try:
+                for item in others:
+                    one(item)
+            except LoupeError as error:  # no reason to end the first
+                problems.append(str(error))
+
+        one(asked, on, rest)
+    for item in made:
+        report(item)
+    if problems:
+        raise LoupeError(problems[0])
 
 
 @app.command()

@@ -107,19 +107,19 @@ def brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Distance of every pixel from the image's mean grey, times factor (N,): 0 grey, 1 as it was."""
-    return _blend(images, _grey(images).mean((1, 2, 3), keepdim=True), factor)
+    return _blend(images, grey(images).mean((1, 2, 3), keepdim=True), factor)
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Distance of every pixel from its own grey, times factor (N,): 0 grey, 1 as it was."""
-    return _blend(images, _grey(images), factor)
+    return _blend(images, grey(images), factor)
 
 
 def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     return (other + factor[:, None, None, None] * (images - other)).clamp(0, 1)
 
 
-def _grey(images: Tensor) -> Tensor:
+def grey(images: Tensor) -> Tensor:
     """Luma of ITU-R BT.601, (N, 1, H, W)."""
     if images.shape[1] == 1:
         return images
@@ -155,8 +155,13 @@ def _erase(images: Tensor, probability: float, generator: Generator) -> Tensor:
     starts = (1 - sides) * torch.rand(count, 2, generator=generator)
     chosen = torch.rand(count, 1, generator=generator) < probability
     ends = torch.where(chosen, starts + sides, starts)
+    hidden = rectangles(starts, ends, height, width).to(images.device)  # (N, 1, H, W)
+    return torch.where(hidden, images.mean((2, 3), keepdim=True), images)
+
+
+def rectangles(starts: Tensor, ends: Tensor, height: int, width: int) -> Tensor:
+    """Which pixels have their centre in a rectangle: corners (N, yx) in shares of the sides -> (N, 1, H, W) bool."""
     rows, columns = ((torch.arange(side) + 0.5) / side for side in (height, width))
     in_rows = (rows >= starts[:, :1]) & (rows < ends[:, :1])  # (N, H)
     in_columns = (columns >= starts[:, 1:]) & (columns < ends[:, 1:])  # (N, W)
-    hidden = (in_rows[:, :, None] & in_columns[:, None, :]).to(images.device)[:, None]  # (N, 1, H, W)
-    return torch.where(hidden, images.mean((2, 3), keepdim=True), images)
+    return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]

@@ -21,6 +21,7 @@ from precompute.recipe import Recipe
 from precompute.saliency.layers import default_layer, trace
 from precompute.saliency.passes import precision_for
 from store import runs
+from store.errors import BadInput
 from store.objects import Objects
 from store.runs import Run
 from store.shards import Artifact
@@ -46,6 +47,7 @@ class Bench:
         default_factory=dict, compare=False, repr=False
     )  # opened, not of this run alone
     loaded: dict[int, models.Classifier] = field(default_factory=dict, compare=False, repr=False)
+    measured: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)  # of the training images
 
     def classifier(self, epoch: int) -> models.Classifier:
         """The frozen network after `epoch`; the last one used is kept."""
@@ -59,6 +61,10 @@ class Bench:
         thinned = self.run.artifact("weights").attributes.get("thinned", ())
         return tuple(epoch for epoch in self.run.attributes["kept"] if epoch not in thinned)
 
+    def epochs_asked(self, which: str) -> tuple[int, ...]:
+        """The kept epochs a costly artifact is made of: "last" or "kept"."""
+        return self.kept_epochs()[-1:] if which == "last" else self.kept_epochs()
+
     def first_classifier(self) -> models.Classifier:
         """The network at the first epoch whose weights are there, which is enough to know its layers."""
         return self.classifier(self.run.artifact("weights").marked()[0])
@@ -69,7 +75,7 @@ class Bench:
     @property
     def batch(self) -> int:
         """Images per forward pass: about 16 million input values' worth of activations on a CPU's caches."""
-        return max(8, min(250, 1_600_000 // (self.data.size**2 * 3)))
+        return batch_of(self.data.size)
 
     @property
     def run_channels(self) -> int:
@@ -85,6 +91,11 @@ class Bench:
             part = slice(start, min(start + self.batch, len(numbers)))
             yield part, to_float(images.read(numbers[part]), self.device)
             self.progress.tick()
+
+
+def batch_of(side: int) -> int:
+    """Images of that side in a forward pass."""
+    return max(8, min(250, 1_600_000 // (side**2 * 3)))
 
 
 def to_float(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -119,6 +130,10 @@ def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> B
     place = placed(device)
     precision = precision_for(place) if recipe.training.precision == "auto" else recipe.training.precision
     material = gather(objects, recipe)
+    if recipe.training.epochs and not len(material.data.train.labels):
+        raise BadInput(
+            f"{material.data.name} has no training images. With epochs = 0, weights are looked at as they come."
+        )
     run_id = recipe.run_id(material.fingerprints, precision)
     if not objects.stat(f"runs/{run_id}/zarr.json"):
         facts = describe(recipe, material, initial(recipe, material.data), place)
@@ -144,6 +159,7 @@ def describe(recipe: Recipe, material: Material, network: models.Classifier, dev
     data = material.data
     channels = data.test.read(np.arange(1)).shape[-1]
     layers = trace(network, torch.rand(2, channels, data.size, data.size, generator=torch.Generator().manual_seed(0)))
+    pictured = {"training_images": thumbnails_id(recipe, material.fingerprints["data"])}
     return {
         "recipe": recipe.model_dump(mode="json"),
         "name": recipe.name,
@@ -157,8 +173,7 @@ def describe(recipe: Recipe, material: Material, network: models.Classifier, dev
         "provenance": provenance(device),
         "fingerprints": material.fingerprints,
         "dataset": material.images.name,
-        "training_images": thumbnails_id(recipe, material.fingerprints["data"]),
-    }
+    } | (pictured if len(material.all_training.labels) else {})
 
 
 def initial(recipe: Recipe, data: DataSet, *, read_weights: bool = True) -> models.Classifier:

@@ -10,7 +10,7 @@ class Cases:
     """Image numbers, most confident first; an empty array where no image qualifies."""
 
     correct: np.ndarray  # of the class, and taken for it
-    taken_for_it: np.ndarray  # of another class, but taken for it
+    taken_for_it: np.ndarray  # of another class, or unlabelled, but taken for it
     missed: np.ndarray  # of the class, but taken for another
 
 

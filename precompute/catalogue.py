@@ -7,11 +7,13 @@ the pydantic model of what a recipe may say about it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from store.errors import BadInput
+
+Line = TypeVar("Line")  # of a table
 
 
 class Options(BaseModel):
@@ -48,6 +50,13 @@ class Npz(Sized):
     path: str = Field(description="file with train_x, train_y, test_x, test_y (or x and y)")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share kept for testing where the file has no split")
     seed: int = Field(0, description="seed of that split")
+
+
+class Samples(Sized):
+    scale: Literal["torchvision", "efficientnet-lite"] = Field(
+        "torchvision",
+        description="mean and deviation of the pixels as torchvision's weights, or EfficientNet-lite's, expect",
+    )
 
 
 class Folder(Sized):
@@ -90,6 +99,12 @@ DATASETS: dict[str, Entry] = {
     ),
     "folder": Entry(
         "precompute.photographs:folder", "Folder of class folders", "your own photographs, one folder a class", Folder
+    ),
+    "sample-photographs": Entry(
+        "precompute.samples:photographs",
+        "Sample photographs",
+        "15 photographs inside scikit-image and scikit-learn, unlabelled, for ImageNet networks as they come (epochs = 0)",
+        Samples,
     ),
     "npz": Entry("precompute.datasets:npz", "NumPy archive", "your own arrays in one .npz file", Npz),
 }
@@ -156,7 +171,92 @@ TECHNIQUES: dict[str, Entry] = {
 }
 
 
-def entry(table: Mapping[str, Entry], name: str, kind: str) -> Entry:
+@dataclass(frozen=True)
+class Transform:
+    """One way to change an image by one number: its function takes images (n, C, H, W) in [0, 1] and numbers (n,)."""
+
+    function: str
+    title: str
+    low: float
+    high: float
+    identity: float  # the number that changes nothing
+    step: float
+    unit: str
+    help: str
+
+    @property
+    def binary(self) -> bool:
+        """Whether there is only yes and no."""
+        return self.step == self.high - self.low
+
+    def points(self, most: int = 17) -> tuple[float, ...]:
+        """Numbers from the lowest to the highest, evenly spaced, the identity among them."""
+        count = 2 if self.binary else most
+        between = (self.low + (self.high - self.low) * place / (count - 1) for place in range(count))
+        return tuple(sorted({*between, self.identity}))
+
+
+# In the order in which they are applied, after a region was removed; an attack comes last
+TRANSFORMS: dict[str, Transform] = {
+    "rotation": Transform(
+        "precompute.transforms:rotation", "Rotation", -180, 180, 0, 1, "°", "around the centre, counter-clockwise"
+    ),
+    "flip_horizontal": Transform(
+        "precompute.transforms:flip_horizontal", "Horizontal flip", 0, 1, 0, 1, "", "left and right exchanged"
+    ),
+    "flip_vertical": Transform(
+        "precompute.transforms:flip_vertical", "Vertical flip", 0, 1, 0, 1, "", "top and bottom exchanged"
+    ),
+    "brightness": Transform(
+        "precompute.augmentation:brightness", "Brightness", 0, 2, 1, 0.05, "×", "every value times this, then clipped"
+    ),
+    "contrast": Transform(
+        "precompute.augmentation:contrast", "Contrast", 0, 2, 1, 0.05, "×", "distance from the image's mean grey"
+    ),
+    "saturation": Transform(
+        "precompute.augmentation:saturation", "Saturation", 0, 2, 1, 0.05, "×", "distance of a pixel from its own grey"
+    ),
+    "hue": Transform(
+        "precompute.transforms:hue", "Hue", -180, 180, 0, 1, "°", "all colours moved along the colour circle (HSV)"
+    ),
+    "blur": Transform(
+        "precompute.transforms:blur", "Blur", 0, 10, 0, 0.5, "% of the side", "standard deviation of a Gaussian"
+    ),
+    "noise": Transform(
+        "precompute.transforms:noise",
+        "Noise",
+        0,
+        50,
+        0,
+        1,
+        "% of the range",
+        "standard deviation of Gaussian noise, the same pattern at every strength, then clipped",
+    ),
+}
+FGSM = Transform(
+    "precompute.transforms:fgsm",
+    "FGSM attack",
+    0,
+    32,
+    0,
+    1,
+    "/255",
+    "how far (ε) every value is moved along the sign of the loss's gradient, in pixel space, then clipped",
+)
+CHANGES = {**TRANSFORMS, "fgsm": FGSM}  # all that a slider can change
+COLOURFUL = ("hue", "saturation")  # those that leave grey images as they are
+
+# What the probe may be asked beside logits and maps: functions of the run, its network at the request's epoch, images
+# (2, C, H, W) in [0, 1] before and after the request's edits, and the request, which answer with arrays by name. "ablation"
+# is about images of the store instead, and gets none
+EXTRAS: dict[str, str] = {
+    "path": "precompute.paths:answer",
+    "place": "precompute.placing:answer",
+    "ablation": "precompute.ablation:answer",
+}
+
+
+def entry(table: Mapping[str, Line], name: str, kind: str) -> Line:
     """The entry called `name`; raises BadInput that lists what there is."""
     if name not in table:
         raise BadInput(f"No {kind} is called '{name}'. There are: {', '.join(table)}.")

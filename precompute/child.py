@@ -5,6 +5,7 @@ Whatever happens to the child (killed, stuck, out of memory) becomes an error me
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -73,7 +74,8 @@ class Child:
             self.process.wait(2)
         self.kill()
         code = self.process.returncode
-        return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+        memory = ", as happens where memory runs out" if code == -signal.SIGKILL else ""
+        return f"killed by signal {-code}{memory}" if code < 0 else f"exit status {code}"
 
     @property
     def alive(self) -> bool:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from precompute import catalogue
 from store.errors import BadInput, Missing
+from store.schema import UNLABELLED
 
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -24,7 +25,8 @@ CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 
 @dataclass(frozen=True)
 class Images:
-    """One split. labels: (N,) int64. read: image numbers (n,) -> uint8 (n, side, side, C), safe to call from several threads.
+    """One split. labels: (N,) int64, of a test split -1 where nobody knows. read: image numbers (n,) -> uint8
+    (n, side, side, C), safe to call from several threads.
 
     boxes: (N, 4) float32 x0, y0, x1, y1, the edges in pixels. parts: (N, P, 2) float32 x, y, where a whole number is the
     centre of a pixel. Both are in the coordinates of the image as read gives it, and NaN where not visible. digest stands for
@@ -43,8 +45,8 @@ class Images:
 class DataSet:
     """Two splits of square images. mean, std: per channel, of pixels in [0, 1]. size: side of the model's input.
 
-    train.read may give larger squares than `size`, as a margin for random crops; test.read gives size x size. notes say what
-    was left out and why, for a person.
+    Without training images, networks are looked at as they come. train.read may give larger squares than `size`, as a margin
+    for random crops; test.read gives size x size. notes say what was left out and why, for a person.
     """
 
     name: str
@@ -76,7 +78,9 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> DataSet:
     if not isinstance(dataset, DataSet):
         raise BadInput(f"{name} must return a precompute.datasets.DataSet, it returned {type(dataset).__name__}.")
     for split, images in (("train", dataset.train), ("test", dataset.test)):
-        check_labels(images.labels, len(dataset.classes), f"{name}, {split}")
+        if split == "test" or len(images.labels):  # a set without training images is one to look at
+            least = UNLABELLED if split == "test" else 0
+            check_labels(images.labels, len(dataset.classes), f"{name}, {split}", least)
         if len(images.names) != len(images.labels):
             raise BadInput(
                 f"{name}, {split}: {len(images.labels)} labels but {len(images.names)} names; one name per image is needed."
@@ -84,13 +88,13 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> DataSet:
     return dataset
 
 
-def check_labels(labels: np.ndarray, classes: int, where: str) -> None:
-    """Raises BadInput unless there are images, two classes or more, and every label is one of them."""
+def check_labels(labels: np.ndarray, classes: int, where: str, least: int = 0) -> None:
+    """Raises BadInput unless there are images, two classes or more, and every label is `least` or more and one of them."""
     if not len(labels):
-        raise BadInput(f"{where}: there are no images. Both a training and a test split are needed.")
+        raise BadInput(f"{where}: there are no images, so there is nothing to look at.")
     if classes < 2:
         raise BadInput(f"{where}: a classifier needs images of at least 2 classes, here is {classes}.")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+    if labels.dtype.kind not in "iu" or labels.min() < least or labels.max() >= classes:
         came = f"{labels.dtype} from {labels.min()} to {labels.max()}"
         raise BadInput(f"{where}: labels must be whole numbers from 0 to {classes - 1}, these are {came}.")
 

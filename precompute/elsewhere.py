@@ -102,6 +102,8 @@ def settle(run: Run) -> Run:
     run.reopen()
     for artifact in run.artifacts().values():
         promised = history.marked() if artifact.kind == "training" else kept
+        if len(artifact.promised) == 1:  # of the last epoch alone
+            promised = promised[-1:]
         if artifact.promised:
             replace(run, artifact.path, {"promised": list(promised)})
     replace(run, run.path, {"epochs": kept[-1], "kept": list(kept)})

@@ -10,7 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from precompute.recipe import Recipe, Saliency
+from precompute import catalogue
+from precompute.catalogue import CHANGES
+from precompute.recipe import Recipe
+from precompute.wanted import Saliency
 from store.errors import LoupeError
 from store.runs import Run, dataset
 from store.shards import Artifact
@@ -18,7 +21,17 @@ from store.shards import Artifact
 Found = TypeVar("Found")
 
 SHARED_PASS = 1.0  # techniques that share one pass; one that draws noisy copies costs a pass for each
-PARTS = {"training": "training", "evaluation": "evaluation", "saliency": "maps", "cases": "maps of recommended cases"}
+PARTS = {
+    "training": "training",
+    "evaluation": "evaluation",
+    "saliency": "maps",
+    "cases": "maps of recommended cases",
+    "features": "features",
+    "embedding": "embedding",
+    "activations": "activations of all filters",
+    "patterns": "patterns of filters",
+    "simulation": "simulation",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,11 @@ class Size:
     sampled: float  # training images that are evaluated
     classes: int
     saliency: Saliency | None
+    perplexities: int = 0  # maps of the features
+    network: int = 0  # epochs whose filters are looked at
+    changes: int = 0  # of the images, at each epoch that is simulated
+    simulated: int = 0  # these epochs
+    looks: float = 0  # images at all points of all changes, at one of them
 
     @property
     def layers(self) -> int:
@@ -104,7 +122,27 @@ def size(parent: Run, facts: Mapping[str, object], recipe: Recipe) -> Size:
         sampled=min(trained, recipe.evaluation.train_images),
         classes=classes,
         saliency=recipe.artifacts.saliency,
+        perplexities=len(recipe.artifacts.embedding.perplexities) if recipe.artifacts.embedding else 0,
+        network=looked_at(recipe, recipe.artifacts.network.epochs) if recipe.artifacts.network else 0,
+        **simulated(recipe, facts, classes),
     )
+
+
+def simulated(recipe: Recipe, facts: Mapping[str, object], classes: int) -> dict[str, int]:
+    """What the cost of a simulation grows with. Hue and saturation of grey images are none."""
+    options, grey = recipe.artifacts.simulation, facts.get("channels") == 1
+    if options is None:
+        return {}
+    names = [name for name in dict.fromkeys(options.changes) if not (grey and name in catalogue.COLOURFUL)]
+    tests = int(str(facts.get("test_images", 0)))
+    few = [int(number) for number in (recipe.evaluation.images, options.images) if number != "all"]
+    looks = min([tests, *(number * classes for number in few)]) * sum(len(CHANGES[name].points()) for name in names)
+    return {"changes": len(names), "simulated": looked_at(recipe, options.epochs), "looks": looks}
+
+
+def looked_at(recipe: Recipe, which: str) -> int:
+    """How many epochs a costly artifact is made of."""
+    return len(recipe.kept_epochs()) if which == "kept" else 1
 
 
 # Time
@@ -120,12 +158,22 @@ def time(parent: Run, one: Size, other: Size) -> tuple[dict[str, float], list[st
         "evaluation": other.kept,
         "saliency": other.kept * other.layers,
         "cases": other.kept * other.layers * bool(other.cases),
+        "features": other.kept * bool(other.perplexities),
+        "embedding": other.kept * bool(other.perplexities),
+        "activations": other.network,
+        "patterns": other.network,
+        "simulation": other.simulated * other.changes,
     }
     grown = {
         "training": share(other.trained, one.trained),
         "evaluation": share(other.evaluated + other.sampled, one.evaluated + one.sampled),
         "saliency": share(other.evaluated * other.passes, one.evaluated * one.passes),
         "cases": share(other.cases * other.passes, one.cases * one.passes),
+        "features": share(other.evaluated, one.evaluated),
+        "embedding": share(other.evaluated * other.perplexities, one.evaluated * one.perplexities),
+        "activations": share(other.evaluated, one.evaluated),
+        "patterns": share(other.evaluated, one.evaluated),
+        "simulation": share(share(other.looks, other.changes), share(one.looks, one.changes)),
     }
     known = {name: rates[name] * count * grown[name] for name, count in steps.items() if count and name in rates}
     known = {name: seconds for name, seconds in known.items() if math.isfinite(seconds)}
@@ -169,6 +217,11 @@ def disk(parent: Run, one: Size, other: Size) -> dict[str, float]:
         "evaluation": other.kept * images,
         "saliency": other.kept * images * other.maps,
         "cases": other.kept * cases * other.maps,
+        "features": other.kept * images * bool(other.perplexities),
+        "embedding": other.kept * images * other.perplexities,
+        "activations": other.network * images,
+        "patterns": other.network,
+        "simulation": other.simulated * share(other.looks, share(one.looks, one.changes)),
     }
     return {kind: mean[kind] * number for kind, number in count.items() if kind in mean and math.isfinite(number)}
 

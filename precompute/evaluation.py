@@ -1,5 +1,6 @@
 """What the network says about the evaluated images at each epoch, and everything counted from that."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from precompute.bench import Bench, Shard
 from precompute.datasets import Images
 from precompute.recipe import digest
 from precompute.saliency.passes import arithmetic
-from store.schema import MEASURES, SPLITS
+from store.schema import MEASURES, SPLITS, UNLABELLED
 from store.shards import Artifact
 
 
@@ -45,31 +46,43 @@ def train_sample(bench: Bench) -> np.ndarray:
 
 
 def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[str, Shard]:
-    """Logits of the evaluated images and everything counted from them; loss and accuracy on the training sample too."""
+    """Logits of the evaluated images and what is counted from those with a label; loss and accuracy on the training sample."""
     sample = train_sample(bench)
     train = logits_of(bench, epoch, bench.data.train, sample)  # (n, K)
     test = logits_of(bench, epoch, bench.data.test, bench.evaluated)  # (N, K)
     classes = np.arange(len(bench.run.classes))
     predicted = test.argmax(1)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        bench.labels, predicted, labels=classes, zero_division=np.nan
-    )
-    pairs = [(train, bench.data.train.labels[sample]), (test, bench.labels)]
+    known = bench.labels != UNLABELLED
+    true, taken = bench.labels[known], predicted[known]
+    pairs = [(train, bench.data.train.labels[sample]), (test[known], true)]
     shard = {
         "logits": test[None],
-        "loss": np.array(
-            [
-                [
-                    F.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels)).item()
-                    for logits, labels in pairs
-                ]
-            ]
-        ),
-        "accuracy": np.array([[(logits.argmax(1) == labels).mean() for logits, labels in pairs]]),
-        "confusion": confusion_matrix(bench.labels, predicted, labels=classes)[None],
-        "by_class": np.stack([precision, recall, f1], -1)[None],
+        "loss": np.array([[mean_loss(logits, labels) for logits, labels in pairs]]),
+        "accuracy": np.array([[accuracy(logits, labels) for logits, labels in pairs]]),
+        "confusion": (confusion_matrix(true, taken, labels=classes) if len(true) else np.zeros((len(classes),) * 2))[
+            None
+        ],
+        "by_class": by_class(true, taken, classes)[None],
     }
     return {artifact.path: shard for artifact in artifacts}
+
+
+def mean_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Cross entropy of logits (n, K); NaN where there are no images."""
+    return F.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels)).item()
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the images whose largest logit is the true class; NaN where there are none."""
+    return float((logits.argmax(1) == labels).mean()) if len(labels) else math.nan
+
+
+def by_class(labels: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Precision, recall and F1 (K, 3); NaN where they are not defined."""
+    if not len(labels):
+        return np.full((len(classes), len(MEASURES)), np.nan)
+    measures = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=np.nan)
+    return np.stack(measures[:3], -1)
 
 
 def logits_of(bench: Bench, epoch: int, images: Images, numbers: np.ndarray) -> np.ndarray:

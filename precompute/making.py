@@ -20,17 +20,32 @@ LONGEST_POLL = 2.0
 
 
 def make(
-    objects: Objects, recipe: Recipe, show: Callable[[Status], None] = lambda status: None, *, on: str = ""
+    objects: Objects,
+    recipe: Recipe,
+    show: Callable[[Status], None] = lambda status: None,
+    *,
+    on: str = "",
+    meanwhile: Callable[[], None] | None = None,
 ) -> Run:
     """Trains and computes all that `recipe` asks for and that is not finished; returns the run.
 
-    `on` is the id of an imported or recorded run, which the recipe alone does not determine.
+    `on` is the id of an imported or recorded run, which the recipe alone does not determine. `meanwhile` is called once, as
+    soon as the first epoch is there.
     """
     bench = elsewhere.reopen(objects, on, recipe) if on else open_bench(objects, recipe)
     bench.progress.show = show
     for _ in steps(bench):
-        pass
+        if meanwhile and looked_at(bench):
+            meanwhile()
+            meanwhile = None
+    if meanwhile:
+        meanwhile()
     return bench.run
+
+
+def looked_at(bench: Bench) -> bool:
+    """Whether the first epoch of the training is there to be looked at."""
+    return any(epoch or not bench.run.epochs for item in bench.run.of_kind("evaluation") for epoch in item.marked())
 
 
 def steps(bench: Bench, *, lead: bool = True) -> Iterator[bool]:

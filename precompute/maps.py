@@ -9,10 +9,11 @@ import torch
 from precompute import catalogue, evaluation
 from precompute.bench import Bench, Shard
 from precompute.cases import recommended
-from precompute.recipe import Saliency, digest
+from precompute.recipe import digest
 from precompute.saliency import explain
 from precompute.saliency.layers import layer_at, obstacle
-from store.schema import EXPLAINED
+from precompute.wanted import Saliency
+from store.schema import EXPLAINED, UNLABELLED
 from store.shards import Artifact
 
 
@@ -27,6 +28,11 @@ def layers_asked(bench: Bench) -> list[str]:
     """The layers by name, each once, "auto" replaced by the run's default."""
     asked = bench.recipe.artifacts.saliency.layers if bench.recipe.artifacts.saliency else ()
     return list(dict.fromkeys(bench.run.attributes["default_layer"] if name == "auto" else name for name in asked))
+
+
+def parts(bench: Bench) -> int:
+    """How many tasks an epoch has: one a layer."""
+    return len(layers_asked(bench))
 
 
 def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
@@ -70,9 +76,13 @@ def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple
 
 
 def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[str, Shard]:
-    """Maps of every evaluated image, for its true class and for the class predicted at this epoch, in one shared pass."""
+    """Maps of every evaluated image, for its true class and for the class predicted at this epoch, in one shared pass.
+
+    Both maps of an unlabelled image are for the predicted class.
+    """
     predicted = evaluation.plan(bench)[0].read("logits", epoch).argmax(1)
-    explained = np.stack([bench.labels, predicted], 1)  # (N, 2)
+    true = np.where(bench.labels == UNLABELLED, predicted, bench.labels)
+    explained = np.stack([true, predicted], 1)  # (N, 2)
     maps, poles = maps_of(bench, artifacts, epoch, bench.evaluated, explained)
     shards = {}
     for artifact in artifacts:

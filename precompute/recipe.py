@@ -7,15 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from precompute import catalogue
+from precompute.wanted import Artifacts, Section
 from store.errors import BadInput, Missing
-
-
-class Section(BaseModel):
-    # defaults are checked too, so that 0 and 0.0 give one digest
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Data(Section):
@@ -70,7 +66,12 @@ class Training(Section):
         0, ge=0, le=1, description="shrinks the weights at each step", json_schema_extra={"scale": "log"}
     )
     batch_size: int = Field(64, ge=1, le=65_536, description="images per step")
-    epochs: int = Field(10, ge=1, le=10_000, description="passes over the training images")
+    epochs: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="passes over the training images; 0: the initial weights are looked at as they are",
+    )
     label_smoothing: float = Field(0, ge=0, lt=1, description="share of the target spread over all classes")
     class_weights: dict[str, float] = Field(
         default_factory=dict, description="how much the loss of a class's images counts, by class name; else 1"
@@ -122,47 +123,6 @@ class Evaluation(Section):
         if isinstance(images, int) and images < 1:
             raise ValueError('must be "all" or a number of images per class, 1 or more')
         return images
-
-
-class Saliency(Section):
-    """Which maps are computed, for every evaluated image and every kept epoch."""
-
-    techniques: tuple[str, ...] = Field(
-        ("cam", "grad-cam", "grad-cam++", "smooth-grad-cam++"), description="names of saliency techniques"
-    )
-    layers: tuple[str, ...] = Field(
-        ("auto",), description="target layers by name; auto: the deepest with a map of 7×7 or more"
-    )
-    cases: int = Field(
-        3,
-        ge=0,
-        le=50,
-        description="images per class, wrongly taken for it, whose maps for that class are kept over all epochs",
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="arithmetic of the maps")
-    options: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="options of single techniques, by their name"
-    )
-
-    @model_validator(mode="after")
-    def known(self) -> Self:
-        for name in (*self.techniques, *self.options):
-            catalogue.entry(catalogue.TECHNIQUES, name, "saliency technique")
-        return self
-
-    def of(self, technique: str) -> dict[str, Any]:
-        """All options of one technique, defaults filled in."""
-        return (
-            catalogue.entry(catalogue.TECHNIQUES, technique, "technique")
-            .options(**self.options.get(technique, {}))
-            .model_dump()
-        )
-
-
-class Artifacts(Section):
-    """What is computed from the stored weights; changing it never trains again."""
-
-    saliency: Saliency | None = Field(default_factory=Saliency, description="saliency maps")
 
 
 class Recipe(Section):

@@ -1,5 +1,6 @@
 """What the command line shows: progress with the time left, and the outcome of a run."""
 
+import math
 from datetime import datetime
 
 from rich.console import Console
@@ -31,15 +32,19 @@ def report(made: Run) -> None:
     """Two lines at the end: what came out, and how to see it."""
     evaluation = made.of_kind("evaluation")[0]
     last = evaluation.marked()[-1]
-    train, test = evaluation.read("accuracy", last)
+    train, test = (share(value) for value in evaluation.read("accuracy", last))
     images = evaluation.array("logits").shape[1]
-    out.print(
-        f"[bold]{made.id}[/]: epoch {last}, test accuracy {test:.1%} ({images:,} images), training accuracy {train:.1%}."
-    )
+    said = f"test accuracy {test} ({images:,} images)" if test else f"{images:,} images without a label"
+    out.print(f"[bold]{made.id}[/]: epoch {last}, {said}" + (f", training accuracy {train}." if train else "."))
     for item in made.of_kind("saliency"):
         if "obstacle" in item.attributes:
             out.print(f"Not computed: {item.attributes['obstacle']}")
     out.print(f"{made.size() / 1e6:,.1f} MB. To look at it: make demo, or streamlit run streamlit_app.py")
+
+
+def share(value: float) -> str:
+    """An accuracy in per cent, "" where none was measured."""
+    return f"{value:.1%}" if math.isfinite(value) else ""
 
 
 def duration(seconds: float) -> str:
@@ -52,7 +57,7 @@ def epochs_and_accuracy(item: Run) -> tuple[str, str]:
     try:
         evaluation = item.of_kind("evaluation")[0]
         last = evaluation.marked()[-1]
-        return f"{last} of {item.epochs}", f"{evaluation.read('accuracy', last)[1]:.1%}"
+        return f"{last} of {item.epochs}", share(evaluation.read("accuracy", last)[1])
     except (LoupeError, IndexError):
         return f"0 of {item.epochs}", ""
 

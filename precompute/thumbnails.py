@@ -39,6 +39,8 @@ def allocate(bench: Bench) -> Artifact | None:
     name = bench.run.attributes.get("training_images")
     if name is None or name in bench.beside:
         return bench.beside.get(name or "")
+    if not len(bench.all_training.labels):
+        return None
     sample = bench.all_training.read(np.arange(1))  # (1, y, x, channel)
     side, channels = min(SIDE, sample.shape[1]), sample.shape[3]
     count, block = len(kept(len(bench.all_training.labels))), images_per_block(side, channels)

@@ -63,8 +63,8 @@ def train(bench: Bench) -> Iterator[int]:
     learner = restore(bench, weights, history)
     commit(bench, learner, weights, history)
     yield learner.epoch
-    pixels = TrainingImages(bench)
-    while learner.epoch < bench.recipe.training.epochs:
+    pixels = TrainingImages(bench) if bench.recipe.training.epochs else None
+    while pixels and learner.epoch < bench.recipe.training.epochs:
         began = time.monotonic()
         with bench.progress.step("training", f"training epoch {learner.epoch + 1} of {bench.recipe.training.epochs}"):
             loss = one_epoch(bench, learner, pixels)
@@ -152,7 +152,7 @@ def start(bench: Bench) -> Learner:
     options = bench.recipe.training
     network = initial(bench.recipe, bench.data).to(bench.device, memory_format=torch.channels_last)
     optimizer = OPTIMIZERS[options.optimizer](network, options)
-    steps = options.epochs * math.ceil(len(bench.data.train.labels) / options.batch_size)
+    steps = max(1, options.epochs * math.ceil(len(bench.data.train.labels) / options.batch_size))
     return Learner(network, optimizer, SCHEDULES[options.schedule](optimizer, options, steps))
 
 
@@ -171,7 +171,7 @@ SCHEDULES: dict[str, Any] = {
     "constant": lambda optimizer, o, steps: ConstantLR(optimizer, factor=1.0, total_iters=1),
     "cosine": lambda optimizer, o, steps: CosineAnnealingLR(optimizer, T_max=steps),
     "step": lambda optimizer, o, steps: StepLR(
-        optimizer, step_size=max(1, o.step_epochs * steps // o.epochs), gamma=0.1
+        optimizer, step_size=max(1, o.step_epochs * steps // max(1, o.epochs)), gamma=0.1
     ),
     "one-cycle": lambda optimizer, o, steps: OneCycleLR(  # the momentum stays what the recipe says
         optimizer, max_lr=o.learning_rate, total_steps=max(steps, 2) + 1, cycle_momentum=False

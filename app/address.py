@@ -1,11 +1,12 @@
 """Words of the address that no widget holds, and defaults of widgets that do not move."""
 
 from collections.abc import Container
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 Value = TypeVar("Value")
+KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of widgets that the address holds
 
 
 def hold(name: str, word: str) -> None:

@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
     parser.add_argument("--run", metavar="RECIPE", help="recipe to make while the app is open")
+    parser.add_argument(
+        "--beside", metavar="RECIPE", help="with --run: a second one, made when the first epoch is there"
+    )
     parser.add_argument("--serve", action="store_true", help="for hosting: the app and workers, no browser window")
     parser.add_argument("--workers", type=int, help="worker processes on this machine; 1 unless you say otherwise")
     parser.add_argument("--address", default="127.0.0.1", help="where to listen; 127.0.0.1 is this machine alone")
@@ -75,8 +78,11 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--until-finished", action="store_true", help="end when the recipe is finished, with its exit status"
     )
     options = parser.parse_args(arguments)
-    if options.run and not (ROOT / options.run).is_file():
-        parser.error(f"there is no recipe '{options.run}'; those that come with Loupe are in recipes/")
+    for recipe in filter(None, (options.run, options.beside)):
+        if not (ROOT / recipe).is_file():
+            parser.error(f"there is no recipe '{recipe}'; those that come with Loupe are in recipes/")
+    if options.beside and not options.run:
+        parser.error("--beside needs --run")
     if options.until_finished and not options.run:
         parser.error("--until-finished needs --run")
     if options.serve and options.run:
@@ -93,7 +99,8 @@ def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]])
     address = f"http://{'localhost' if options.address == '127.0.0.1' else in_url(options.address)}:{port}"
     where = ("--server.address", options.address, "--server.port", str(port), "--logger.level", "warning")
     app = start(children, "-m", "streamlit", "run", "streamlit_app.py", *where, quiet=True)
-    maker = start(children, "-m", "precompute", "run", options.run) if options.run else None
+    beside = ("--beside", options.beside) if options.beside else ()
+    maker = start(children, "-m", "precompute", "run", options.run, *beside) if options.run else None
     wait_until_ready(app, health(options.address, port))
     print(f"\nLoupe is open at {address}   (Ctrl-C stops it)\n", flush=True)
     if not (options.no_browser or options.serve) and has_display():

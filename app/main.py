@@ -18,6 +18,8 @@ NEED_NO_EPOCH = ("runs", "retrain", "queue")  # about one with runs of which no 
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.4rem 3rem 4rem; }
+.stMainBlockContainer:has([class*="st-key-halves-workbench"]) { padding: 2.4rem 2rem 0; }
+*:has(> .st-key-unseen) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 @media (max-width: 1000px) {
     .stMainBlockContainer { padding: 3.4rem 1.2rem 3rem; }
     [class*="st-key-halves"] > div > [data-testid="stHorizontalBlock"] { flex-direction: column; }
@@ -36,6 +38,15 @@ def pages() -> dict[str, list[st.Page]]:
             st.Page(VIEWS / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
             st.Page(VIEWS / "saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
             st.Page(VIEWS / "runs.py", title="Runs", icon=":material/account_tree:", url_path="runs"),
+        ],
+        "Test": [
+            st.Page(VIEWS / "workbench.py", title="Workbench", icon=":material/grid_view:", url_path="workbench"),
+            st.Page(VIEWS / "embedding.py", title="Embedding", icon=":material/scatter_plot:", url_path="embedding"),
+            st.Page(VIEWS / "testing.py", title="Testing", icon=":material/tune:", url_path="testing"),
+            st.Page(VIEWS / "network.py", title="Network", icon=":material/hub:", url_path="network"),
+            st.Page(
+                VIEWS / "simulation.py", title="Simulation", icon=":material/stacked_line_chart:", url_path="simulation"
+            ),
         ],
         "Act": [
             st.Page(VIEWS / "retrain.py", title="Re-train", icon=":material/model_training:", url_path="retrain"),

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
@@ -18,18 +18,40 @@ import numpy as np
 import streamlit as st
 
 from precompute.child import COMMAND, Child
+from precompute.edits import Edits
 from precompute.remote import Remote
 from store.errors import LoupeError
 
 LIMIT_SECONDS = 30.0  # one epoch of one image; a large network read from a slow store takes some
+SLICE_SECONDS = 0.02  # of one curve at a time: an edit, or another visitor, waits for no more
 FORGOTTEN_SECONDS = 10.0  # a visitor who has not looked for so long is gone, and so are his requests
 KEPT_BYTES = 64 * 1024**2  # answers kept, with the pictures they are about
 KEPT_ANSWERS = 5000
+SAID = (
+    "store",
+    "run",
+    "uuid",
+    "epoch",
+    "classes",
+    "layer",
+    "precision",
+    "seed",
+    "along",
+    "wants",
+    "perplexity",
+    "without",
+    "numbers",
+)  # fmt: skip  of a request, as they are
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one network makes of one image: `pixels` are uint8 of `shape` (H, W, C); `techniques` name and options as JSON."""
+    """What one network makes of one image: `pixels` are uint8 of `shape` (H, W, C); `techniques` name and options as JSON.
+
+    wants: names of catalogue.EXTRAS, asked about the image before and after the edits; each answers in `more` under
+    "<name>/". perplexity is an option of "place". without: filters (layer, number) to leave out, which asks about the
+    evaluated images `numbers` instead of a picture (`about_store`); `more` then holds "ablation/".
+    """
 
     store: str
     run: str
@@ -42,12 +64,19 @@ class Request:
     layer: str
     precision: str = "float32"
     seed: int = 0
+    edits: Edits | None = None  # asks for the image before and after them, or,
+    along: tuple[str, ...] = ()  # where transforms are named, for a curve along each of these
+    wants: tuple[str, ...] = ()
+    perplexity: int = 0
+    without: tuple[tuple[int, int], ...] = ()
+    numbers: tuple[int, ...] = ()
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        names = ("store", "run", "uuid", "epoch", "classes", "layer", "precision", "seed")
-        return {name: getattr(self, name) for name in names} | {
-            "techniques": {name: json.loads(text) for name, text in self.techniques}
+        edits = self.edits or (Edits() if self.wants else None)
+        return {name: getattr(self, name) for name in SAID} | {
+            "techniques": {name: json.loads(text) for name, text in self.techniques},
+            "edits": asdict(edits) if edits else None,
         }
 
     @property
@@ -55,17 +84,28 @@ class Request:
         return np.frombuffer(self.pixels, np.uint8).reshape(self.shape)
 
 
+def about_store(store: str, run: str, uuid: str, epoch: int, **asked: Any) -> Request:
+    """A request that is about evaluated images, not about a picture: Request.without and Request.numbers."""
+    return Request(store, run, uuid, epoch, b"", (0, 0, 0), (), (), "", **asked)
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Logits (K,), the explained classes (E,), and by technique raw maps (E, h, w) float32."""
+    """Logits (K,), the explained classes (E,), and by technique raw maps (E, h, w) float32.
+
+    more: what edits and curves are answered with, as precompute.editing.answer names it, and extras as "<name>/..."; curves
+    and ablation have no logits of their own. obstacle: why a technique has no map.
+    """
 
     logits: np.ndarray
     classes: tuple[int, ...]
     maps: Mapping[str, np.ndarray]
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+    obstacle: str = ""
 
     @property
     def size(self) -> int:
-        return self.logits.nbytes + sum(item.nbytes for item in self.maps.values())
+        return self.logits.nbytes + sum(item.nbytes for part in (self.maps, self.more) for item in part.values())
 
 
 @dataclass
@@ -110,6 +150,21 @@ class Probe:
                 self.jobs.pop(visitor, None)
         return known
 
+    def soon(self, visitor: str, requests: Sequence[Request], seconds: float) -> dict[Request, Answer | LoupeError]:
+        """As progress, as soon as the first is answered, at the latest after some seconds."""
+        until = time.monotonic() + seconds
+        with self.changed:
+            while requests[0] not in (known := self.progress(visitor, requests)):
+                if (left := until - time.monotonic()) <= 0:
+                    break
+                self.changed.wait(left)
+        return known
+
+    def known(self, requests: Sequence[Request]) -> dict[Request, Answer | LoupeError]:
+        """The answers that are there; nothing is asked."""
+        with self.changed:
+            return {request: self.answers[request] for request in requests if request in self.answers}
+
     def ask(self, request: Request, visitor: str = "") -> Answer:
         """The answer to one request, waited for; raises LoupeError."""
         with self.changed:
@@ -146,26 +201,37 @@ class Probe:
             with self.changed:
                 while not (self.warming or self.jobs):
                     self.changed.wait()
-                request, self.warming = self.next(), False
+                visitor, request = self.next()
+                self.warming = False
             answer = self.answer(request)
             with self.changed:
                 if request and answer:
                     self.keep(request, answer)
+                elif request:
+                    self.go_on(visitor, request)
                 self.changed.notify_all()
 
-    def next(self) -> Request | None:
-        """The next request of the visitor whose turn it is."""
-        while self.jobs:
-            visitor, job = self.jobs.popitem(last=False)
+    def go_on(self, visitor: str, request: Request) -> None:
+        """Puts back what is unfinished, unless its visitor wants something else by now."""
+        job, (_, wanted) = self.jobs.get(visitor), self.looking.get(visitor, (0, ()))
+        if job and request in wanted and request not in job.requests:
+            job.requests.appendleft(request)
+
+    def next(self) -> tuple[str, Request | None]:
+        """The visitor whose turn it is, and his next request; curves wait while anybody waits for something else."""
+        for visitor, job in list(self.jobs.items()):
             while job.requests and job.requests[0] in self.answers:
                 job.requests.popleft()
-            if job.requests and time.monotonic() - job.touched < FORGOTTEN_SECONDS:
-                self.jobs[visitor] = job
-                return job.requests.popleft()
-        return None
+            if not job.requests or time.monotonic() - job.touched >= FORGOTTEN_SECONDS:
+                del self.jobs[visitor]
+        urgent = (visitor for visitor, job in self.jobs.items() if not job.requests[0].along)
+        turn = next(urgent, next(iter(self.jobs), ""))
+        if turn:
+            self.jobs.move_to_end(turn)
+        return turn, self.jobs[turn].requests.popleft() if turn else None
 
     def answer(self, request: Request | None) -> Answer | LoupeError | None:
-        """Asks the child, starting one where there is none; None asks for nothing but that."""
+        """Asks the child, starting one where there is none; None asks for nothing but that. None for an unfinished curve."""
         try:
             if self.child is None or not self.child.alive:
                 if self.child:
@@ -173,15 +239,20 @@ class Probe:
                 self.child = Child(self.command) if find_spec("torch") else Remote()
             if request is None:
                 return None
-            header, arrays = self.child.ask(request.header, {"image": request.image}, self.limit)
+            slices = {"seconds": SLICE_SECONDS} if request.along and isinstance(self.child, Child) else {}
+            header, arrays = self.child.ask(request.header | slices, {"image": request.image}, self.limit)
         except LoupeError as error:
             return LoupeError(str(error))  # without its traceback, which would hold the picture
         except OSError as error:
             return LoupeError(f"The process that runs networks could not be started: {error}.")
         if "error" in header:
             return LoupeError(header["error"])
+        if "unfinished" in header:
+            return None
         maps = {name.removeprefix("map/"): value for name, value in arrays.items() if name.startswith("map/")}
-        return Answer(arrays["logits"], tuple(header["classes"]), maps)
+        more = {name: value for name, value in arrays.items() if name != "logits" and not name.startswith("map/")}
+        logits = arrays.get("logits", np.zeros(0, np.float32))
+        return Answer(logits, tuple(header["classes"]), maps, more, header.get("obstacle", ""))
 
     def keep(self, request: Request, answer: Answer | LoupeError) -> None:
         """Keeps an answer; the oldest leave where there are too many, but none that somebody is waiting to see with others."""

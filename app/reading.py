@@ -5,6 +5,7 @@ import io
 import os
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,6 +17,7 @@ from store import judgements, runs
 from store.judgements import Observation, Verdict
 from store.objects import DEFAULT_ADDRESS, Objects, connect
 from store.runs import Run, Status
+from store.schema import UNLABELLED
 from store.shards import Artifact
 
 LISTING_SECONDS = 2  # how long a new run or artifact may stay unseen
@@ -124,10 +126,23 @@ def present(said: Status) -> Status:
     return said
 
 
-def class_names(run: Run) -> tuple[str, ...]:
+class Names(tuple[str, ...]):
+    """Names of classes by their number; the label of an unlabelled image, -1, gets a word and not the last name."""
+
+    __slots__ = ()
+
+    def __getitem__(self, number: Any) -> Any:
+        return NO_LABEL if number == UNLABELLED else super().__getitem__(number)
+
+
+NO_LABEL = "unlabelled"
+
+
+def class_names(run: Run) -> Names:
     """Names of the classes, with their number where two are equal."""
     names = run.classes
-    return names if len(set(names)) == len(names) else tuple(f"{name} ({index})" for index, name in enumerate(names))
+    equal = len(set(names)) < len(names)
+    return Names(f"{name} ({index})" for index, name in enumerate(names)) if equal else Names(names)
 
 
 # Judgements: each object never changes, only the list of them grows
@@ -168,7 +183,7 @@ def measured(artifact: Artifact, name: str, epochs: tuple[int, ...] | int) -> np
 
 @remembered(100)
 def labels(data: Artifact) -> np.ndarray:
-    """True class of each image, (image,)."""
+    """True class of each image, (image,); -1 where it is unlabelled."""
     return frozen(data.read_blocks("label"))
 
 
@@ -176,6 +191,17 @@ def labels(data: Artifact) -> np.ndarray:
 def sources(data: Artifact) -> np.ndarray:
     """Number of each image in its split, (image,)."""
     return frozen(data.read_blocks("source"))
+
+
+def labelled(data: Artifact) -> bool:
+    """Whether there is an image whose true class is known, so that something can be right or wrong."""
+    return bool((labels(data) != UNLABELLED).any())
+
+
+def of_class(data: Artifact, count: int) -> np.ndarray:
+    """How many images each of `count` classes has, (class,)."""
+    known = labels(data)
+    return np.bincount(known[known != UNLABELLED], minlength=count)
 
 
 @remembered(OF_ALL_IMAGES)

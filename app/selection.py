@@ -32,6 +32,9 @@ class Selection:
     epoch: int
     chosen: int  # index of the class
     images: tuple[int, ...]  # the tray, focus first
+    filters: tuple[
+        tuple[int, int], ...
+    ] = ()  # layer and filter within it, by increasing layer: one, or those of a pattern
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -84,16 +87,28 @@ def tray() -> tuple[int, ...]:
     return tuple(int(word) for word in words if word.isascii() and word.isdigit())
 
 
-def picked(chart: str) -> dict[str, Any]:
-    """The fields of the mark just clicked in a chart whose selection "pick" toggles, {} if there is none.
+def picked(chart: str, name: str = "pick") -> dict[str, Any]:
+    """The fields of the mark just clicked in a chart whose selection of that name toggles, {} if there is none.
 
     The browser says nothing when what is selected is clicked again; toggled, each click changes the list by one.
     """
-    rows = [dict(row) for row in st.session_state[chart]["selection"].get("pick") or []]
-    before = st.session_state.get(f"before.{chart}", [])
-    st.session_state[f"before.{chart}"] = rows
+    rows, key = [dict(row) for row in st.session_state[chart]["selection"].get(name) or []], f"before.{chart}.{name}"
+    before = st.session_state.get(key, [])
+    st.session_state[key] = rows
     changed = [row for row in rows if row not in before] or [row for row in before if row not in rows]
     return changed[-1] if changed else {}
+
+
+def choose_filters(filters: Sequence[tuple[int, int]]) -> None:
+    """Selects one filter, or those of a pattern; none to select nothing."""
+    hold("filters", "-".join(f"{layer}.{number}" for layer, number in sorted(set(filters))))
+
+
+def filters_in_address() -> tuple[tuple[int, int], ...]:
+    """The filters held, at most one a layer, as far as they are ones: anybody may write into an address."""
+    pairs = [word.split(".") for word in held("filters")[:4000].split("-")]
+    numbers = [pair for pair in pairs if len(pair) == 2 and all(part.isascii() and part.isdigit() for part in pair)]
+    return tuple(sorted({int(layer): int(number) for layer, number in numbers}.items()))
 
 
 # The bar
@@ -124,7 +139,9 @@ def bar(*, quiet: bool = False) -> Selection | None:
     epoch = epoch_slider(places[1], run, epochs)
     chosen = class_box(places[2], run)
     data = reading.dataset(evaluation)
-    selected = Selection(run, evaluation, data, epochs, epoch, chosen, images_in_address(data))
+    images = images_in_address(data)
+    held("edits")  # of the focus image, see app.testing.edited: they outlive a change of page and a reload of any
+    selected = Selection(run, evaluation, data, epochs, epoch, chosen, images, filters_in_address())
     st.session_state["selection"] = selected
     show_tray(top, selected)
     news.of_run(run, evaluation, epoch, choose_epoch)
@@ -133,9 +150,10 @@ def bar(*, quiet: bool = False) -> Selection | None:
 
 def choose_run(place: DeltaGenerator, found: Sequence[Run]) -> Run:
     by_id = {run.id: run for run in found}
-    if st.query_params.get("run", found[0].id) not in by_id and "run" not in st.session_state:
+    latest = default_run(found)
+    if st.query_params.get("run", latest.id) not in by_id and "run" not in st.session_state:
         st.info("The run that the address names is not in this store; this is the latest one.", icon=":material/info:")
-    first = pinned("run", found[0].id, by_id)
+    first = pinned("run", latest.id, by_id)
     forget_unless("run", by_id)
     row = place.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="bar.run")
     row.selectbox(
@@ -151,6 +169,11 @@ def choose_run(place: DeltaGenerator, found: Sequence[Run]) -> Run:
     with row, plain_errors():
         verdicts.badge(run)
     return run
+
+
+def default_run(found: Sequence[Run]) -> Run:
+    """The latest run, of those where something was trained if there are any: `make demo` makes one to look at only, too."""
+    return next((run for run in found if run.epochs), found[0])
 
 
 def keep_epoch() -> None:

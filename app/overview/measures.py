@@ -2,7 +2,6 @@
 
 from math import sqrt
 
-import numpy as np
 import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
@@ -19,16 +18,20 @@ def summary(now: Selection) -> None:
     """The measures of the selected epoch in a line, with what they were measured on."""
     at = now.epochs.index(now.epoch)
     accuracy, loss = (reading.measured(now.evaluation, name, now.epochs)[at] for name in ("accuracy", "loss"))
-    count = len(reading.labels(now.data))
+    count = int(reading.of_class(now.data, len(now.classes)).sum())
     low, high = interval(accuracy[1], count)
     sample = now.evaluation.attributes.get("train_images")
     st.markdown(
         f"At epoch {now.epoch}, **{accuracy[1]:.1%}** of the test images are recognised "
-        f"(95% interval {low:.1%} to {high:.1%}), and {accuracy[0]:.1%} of the training images; "
-        f"cross entropy {loss[1]:.3f} and {loss[0]:.3f}."
+        f"(95% interval {low:.1%} to {high:.1%})"
+        + (f", and {accuracy[0]:.1%} of the training images; " if sample else "; ")
+        + f"cross entropy {loss[1]:.3f}"
+        + (f" and {loss[0]:.3f}." if sample else ".")
     )
+    unlabelled = len(reading.labels(now.data)) - count
     st.caption(
         f"n = {count:,} evaluated test images"
+        + (f", {unlabelled:,} more have no label" if unlabelled else "")
         + (f"; training images: a fixed sample of {sample:,}." if sample else ".")
     )
 
@@ -125,7 +128,7 @@ def class_columns() -> dict[str, ColumnConfig]:
 def class_frame(run: Run, evaluation: Artifact, data: Artifact, epoch: int) -> pa.Table:
     """One row per class, in the order of the classes; measures in per cent."""
     names, values = reading.class_names(run), reading.measured(evaluation, "by_class", epoch)  # (class, measure)
-    counts = np.bincount(reading.labels(data), minlength=len(names))
+    counts = reading.of_class(data, len(names))
     measures = {
         name: pa.array(100 * values[:, index], from_pandas=True) for index, name in enumerate(MEASURES)
     }  # NaN: null

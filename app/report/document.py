@@ -124,6 +124,8 @@ def measures(report: Report) -> list[Markup]:
     held = report.facts["measures"]
     if not held["epochs"]:
         return [tag("h2", "Measures"), tag("p", "No epoch of this run is finished.")]
+    if "likeliest" in held:
+        return taken_for(held["likeliest"])
     epochs, accuracy, loss = held["epochs"], held["accuracy"], held["loss"]
     short = {"training sample": "training", "evaluated images": "test"}
     charts = [
@@ -141,6 +143,20 @@ def measures(report: Report) -> list[Markup]:
         tag("p", f"Test: {count:,} evaluated images. Training: a fixed sample of the training images.", class_="soft"),
         tag("div", [tag("figure", chart, style="margin:0") for chart in charts], class_="charts"),
         tag("details", tag("summary", "The same in numbers"), table(rows, heads, 5)),
+    ]
+
+
+def taken_for(images: Sequence[Mapping[str, float]]) -> list[Markup]:
+    """The likeliest classes of images without a label, of which nothing is right or wrong."""
+    rows = [
+        (image, "; ".join(f"{name} ({percent(share)})" for name, share in seen.items()))
+        for image, seen in enumerate(images)
+    ]
+    note = "The images have no label, so no accuracy is measured."
+    return [
+        tag("h2", "What the images are taken for"),
+        tag("p", note, class_="soft"),
+        table(rows, ("image", "likeliest classes")),
     ]
 
 

@@ -26,6 +26,7 @@ EPOCHS = 8  # of a progression
 CLASSES = 8  # whose recommended cases are shown
 SIDE = 84  # pixels of a map in a progression, about
 CASES = {"correct": "right", "taken_for_it": "taken for it", "missed": "missed"}
+LIKELIEST = 5  # classes of an image without a label
 CONFUSED = 20  # pairs of classes, most frequent first
 
 
@@ -103,19 +104,28 @@ def images(evaluation: Artifact) -> dict[str, Any]:
 
 
 def measures(run: Run, evaluation: Artifact, epochs: tuple[int, ...]) -> dict[str, Any]:
-    """Accuracy and loss per epoch; per class, and the confusion matrix, of the last one."""
+    """Accuracy and loss per epoch; per class, and the confusion matrix, of the last one. Without labels, what was seen."""
+    if not reading.labelled(reading.dataset(evaluation)):
+        return {"likeliest": likeliest(run, evaluation, epochs[-1])} | {"training": training(run)}
     found: dict[str, Any] = {}
     for name in ("accuracy", "loss"):
         values = reading.measured(evaluation, name, epochs)  # (epoch, split)
         found[name] = {"training sample": values[:, 0].tolist(), "evaluated images": values[:, 1].tolist()}
     by_class = reading.measured(evaluation, "by_class", epochs[-1])  # (class, measure)
-    counts = np.bincount(reading.labels(reading.dataset(evaluation)), minlength=len(by_class))
+    counts = reading.of_class(reading.dataset(evaluation), len(by_class))
     found["by_class"] = {"epoch": epochs[-1], "n": counts.tolist()} | {
         name: by_class[:, number].tolist() for number, name in enumerate(MEASURES)
     }
     matrix = reading.measured(evaluation, "confusion", epochs[-1])  # (true, predicted)
     found["confusion"] = {"epoch": epochs[-1], "true_by_predicted": matrix.tolist()}
     return found | {"training": training(run)}
+
+
+def likeliest(run: Run, evaluation: Artifact, epoch: int) -> list[dict[str, float]]:
+    """The likeliest classes of each image, and their probabilities."""
+    names, chances = reading.class_names(run), reading.probabilities(evaluation, epoch)  # (image, class)
+    order = np.argsort(-chances, axis=1, kind="stable")[:, :LIKELIEST]
+    return [{names[one]: float(row[one]) for one in best} for row, best in zip(chances, order, strict=True)]
 
 
 def training(run: Run) -> dict[str, Any]:
@@ -148,16 +158,19 @@ def finite(value: Any) -> Any:
 def wanted(
     run: Run, evaluation: Artifact, epoch: int, said: Sequence[Observation], chosen: Sequence[int]
 ) -> tuple[int, ...]:
-    """The classes chosen and those that observations are about; else the one recognised worst."""
+    """The classes chosen and those that observations are about; else the one recognised worst, or without labels, seen best."""
     names, labels = reading.class_names(run), reading.labels(reading.dataset(evaluation))
     about = [names.index(item.explained) for item in said if item.explained in names]
     about += [
         int(labels[item.image])
         for item in said
-        if not item.explained and item.image is not None and item.image < len(labels)
+        if not item.explained and item.image is not None and item.image < len(labels) and labels[item.image] >= 0
     ]
-    worst = np.nan_to_num(reading.measured(evaluation, "by_class", epoch)[:, 1], nan=2.0).argmin()  # recall
-    return tuple(dict.fromkeys([*chosen, *about] or [int(worst)]))[:CLASSES]
+    if (labels >= 0).any():
+        one = np.nan_to_num(reading.measured(evaluation, "by_class", epoch)[:, 1], nan=2.0).argmin()  # recall
+    else:
+        one = reading.probabilities(evaluation, epoch).max(0).argmax()
+    return tuple(dict.fromkeys([*chosen, *about] or [int(one)]))[:CLASSES]
 
 
 def cases_of(run: Run, evaluation: Artifact, epochs: tuple[int, ...], chosen: int) -> Iterator[Case]:

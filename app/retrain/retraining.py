@@ -147,10 +147,16 @@ def size(bytes_: float) -> str:
     return f"{bytes_ / 1e12:.1f} TB"
 
 
+UNTRAINED = (
+    "Nothing was trained in this run: its weights are looked at as they come. To train the network, choose a data set that "
+    "has training images, and more than 0 epochs."
+)
+
+
 def origin(run: Run) -> str:
-    """What must be known before an imported or recorded run is trained again; "" for any other."""
+    """What must be known before an imported or recorded run, or one that was not trained, is trained again; or ""."""
     if run.origin == "trained":
-        return ""
+        return "" if run.epochs else UNTRAINED
     first = ORIGINS.get(run.origin, "This run was not trained here")
     return (
         f"{first}, so its own hyperparameters are not all known. A re-train begins anew, here, with the fields below."

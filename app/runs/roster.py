@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app import memory, reading
@@ -134,5 +135,6 @@ def curve(run: Run, before: Curve) -> Curve:
     if before.last == epochs[-1]:
         return before
     some = thinned(epochs, epochs[-1], POINTS)
-    accuracy = evaluation.read("accuracy", some)[:, 1]
-    return Curve(epochs[-1], tuple(accuracy.tolist()), float(evaluation.read("loss", epochs[-1])[1]))
+    accuracy = evaluation.read("accuracy", some)[:, 1]  # NaN where no image has a label
+    known = tuple(accuracy.tolist()) if np.isfinite(accuracy).all() else ()
+    return Curve(epochs[-1], known, float(evaluation.read("loss", epochs[-1])[1]))

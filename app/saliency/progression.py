@@ -15,6 +15,7 @@ from app.saliency import stored
 from app.saliency.stored import ABSENT, DIVERGED, MAP, MISSING, WAITING, Cells, Technique
 from app.selection import Selection
 from store.errors import Corrupt, LoupeError
+from store.schema import UNLABELLED
 
 Explained = Literal["chosen", "true", "predicted"]
 PREDICTED = -1  # in a request: the class predicted at the epoch
@@ -144,12 +145,14 @@ def held(wanted: Wanted) -> Progression:
 def read(wanted: Wanted, reader: Callable[..., tuple[Cells, list[str]]]) -> Progression:
     question, image = wanted.question, wanted.image
     selected, epochs = question.selection, question.epochs
-    label = int(reading.labels(selected.data)[image])
+    known = int(reading.labels(selected.data)[image])
+    label = None if known == UNLABELLED else known
     logits = reading.image_logits(selected.evaluation, epochs, image)  # (E, K)
     if question.explain == "predicted":
         classes = tuple(logits.argmax(1).tolist())
     else:
-        classes = ({"chosen": selected.chosen, "true": label}[question.explain],) * len(epochs)
+        explained = label if question.explain == "true" and label is not None else selected.chosen
+        classes = (explained,) * len(epochs)
     rows = {technique.name: reader(technique, image, epochs, classes) for technique in question.able}
     problems = tuple(dict.fromkeys(text for _, said in rows.values() for text in said))
     cells = {name: row for name, (row, _) in rows.items()}

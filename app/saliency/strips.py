@@ -31,6 +31,7 @@ SAID = {
     DAMAGED: "the stored map is damaged",
     DIVERGED: "not a number: the network had diverged",
 }
+LIKELIEST = 5  # classes named of an image whose true one is not known
 DRAWN = Memory(400, 64 * 1024**2)  # strips, with the progressions they were made of
 
 
@@ -109,8 +110,15 @@ def column(scene: Scene, progression: Progression, place: int, chances: np.ndarr
     share = float(chances[explained]) if explained >= 0 else 0.0
     name = scene.names[predicted]
     taken = f"taken for {name}" if label is None else f"true {scene.names[label]} → predicted {name}"
-    caption = f"{taken}\n({percent(chances[predicted])} after epoch {epoch})"
+    then = f"\n{runners_up(scene.names, chances)}" if label is None and len(chances) > LIKELIEST else ""
+    caption = f"{taken}\n({percent(chances[predicted])} after epoch {epoch}){then}"
     return Column(epoch, share, percent(share), name, predicted == label, caption)
+
+
+def runners_up(names: Sequence[str], chances: np.ndarray) -> str:
+    """The classes that come next in probability, a line each."""
+    order = np.argsort(-chances, kind="stable")[1:LIKELIEST]
+    return "\n".join(f"{names[number]} {percent(float(chances[number]))}" for number in order)
 
 
 def row(progression: Progression, technique: Technique, look: Look, columns: Sequence[Column]) -> Row:

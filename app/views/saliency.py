@@ -6,7 +6,9 @@ from typing import Any
 import streamlit as st
 
 from app import reading, selection
+from app.address import forget_unless
 from app.edge import plain, plain_errors
+from app.overview import unlabelled
 from app.saliency import cells, custom, progression, stored
 from app.saliency.progression import Explained, Question
 from app.saliency.strips import Look, Scene
@@ -14,6 +16,7 @@ from app.selection import Selection
 
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 EXPLAINED: tuple[Explained, ...] = ("chosen", "true", "predicted")  # words of the address and of the page alike
+UNJUDGED: tuple[Explained, ...] = ("predicted", "chosen")  # of images without a label
 SCALES = ("per sequence", "per map")
 SHOWN = ("overlay", "map only")
 HELP = {
@@ -49,19 +52,28 @@ def page() -> None:
     if not layers:
         st.info(NO_MAPS)
         return
-    scene = controls(selected, layers)
-    cases(scene)
+    labelled = reading.labelled(selected.data)
+    scene = controls(selected, layers, EXPLAINED if labelled else UNJUDGED)
+    if labelled:
+        cases(scene)
+    else:
+        with plain_errors():
+            st.caption(
+                "These images have no label, so there are no cases of right and wrong. Click one to see its maps."
+            )
+            unlabelled.gallery(selected, "saliency.unlabelled")
     any_image(scene)
     custom.own_image(scene)
 
 
-def controls(selected: Selection, layers: dict[str, tuple[int, int]]) -> Scene:
+def controls(selected: Selection, layers: dict[str, tuple[int, int]], explained: tuple[Explained, ...]) -> Scene:
     """The row of choices that hold for all strips below."""
     if st.session_state.get("layer") not in layers:
         st.session_state.pop("layer", None)
     sized = {name: f"{name}, {height} × {width}" for name, (height, width) in layers.items()}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"):
-        explain = choice("Explained class", EXPLAINED, "explained")
+        forget_unless("explained", explained)
+        explain = choice("Explained class", explained, "explained")
         layer = st.selectbox(
             "Layer", list(layers), format_func=sized.get, key="layer", width=220, help=HELP["layer"], **KEPT
         )

@@ -15,50 +15,11 @@ function unpack(data) {
   return { header, image, scales, levels };
 }
 
-// Linear interpolation between cell centres, constant beyond the outermost: as pictures.between in Python.
-function between(cells, side) {
-  return Array.from({ length: side }, (_, pixel) => {
-    const place = Math.min(Math.max(((pixel + 0.5) * cells) / side - 0.5, 0), cells - 1);
-    const low = Math.min(Math.floor(place), Math.max(cells - 2, 0));
-    return [low, Math.min(low + 1, cells - 1), place - low];
-  });
-}
-
-// The image under a map, or the map alone, as pictures.overlay in Python.
-function paint(canvas, strip, row, column) {
-  const { header, image, scales, levels } = strip, { height: h, width: w, signed } = header.rows[row];
-  const zoom = Math.max(1, Math.round(96 / header.side)), side = header.side * zoom;
-  canvas.width = canvas.height = side;
-  const context = canvas.getContext("2d"), picture = context.createImageData(side, side);
-  const scale = scales[signed ? 1 : 0], from = column * h * w, map = levels[row];
-  const ys = between(h, side), xs = between(w, side);
-  for (let y = 0, out = 0; y < side; y++) {
-    const [y0, y1, fy] = ys[y];
-    for (let x = 0; x < side; x++, out += 4) {
-      const [x0, x1, fx] = xs[x];
-      const top = map[from + y0 * w + x0] * (1 - fx) + map[from + y0 * w + x1] * fx;
-      const low = map[from + y1 * w + x0] * (1 - fx) + map[from + y1 * w + x1] * fx;
-      const place = top * (1 - fy) + low * fy, colour = Math.round(place) * 3;
-      const strength = header.over ? header.opacity * (signed ? Math.abs((2 * place) / 255 - 1) : place / 255) : 1;
-      const at = (Math.floor(y / zoom) * header.side + Math.floor(x / zoom)) * 3;
-      const grey = 0.299 * image[at] + 0.587 * image[at + 1] + 0.114 * image[at + 2];
-      for (let channel = 0; channel < 3; channel++) {
-        const base = (image[at + channel] + grey) / 2;
-        picture.data[out + channel] = Math.round(base + strength * (scale[colour + channel] - base));
-      }
-      picture.data[out + 3] = 255;
-    }
-  }
-  context.putImageData(picture, 0, 0);
-}
-
-function original(canvas, { header, image }) {
-  canvas.width = canvas.height = header.side;
-  const context = canvas.getContext("2d"), picture = context.createImageData(header.side, header.side);
-  for (let at = 0, out = 0; at < image.length; at += 3, out += 4) {
-    picture.data.set([image[at], image[at + 1], image[at + 2], 255], out);
-  }
-  context.putImageData(picture, 0, 0);
+// The image under a map, or the map alone.
+function paint(canvas, { header, image, scales, levels }, row, column) {
+  const { height, width, signed } = header.rows[row];
+  canvas.dataset.about = 96;
+  overlay(canvas, image, header.side, levels[row], column * height * width, [height, width], scales[signed ? 1 : 0], signed, header.over ? header.opacity : null);
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -128,7 +89,7 @@ function scoresRow(header) {
 function build(root, strip) {
   const { header } = strip, figure = root.querySelector("figure"), grid = root.querySelector(".grid");
   const canvas = figure.querySelector("canvas");
-  original(canvas, strip);
+  original(canvas, strip.image, header.side);
   canvas.setAttribute("aria-label", header.alt);
   grid.setAttribute("aria-label", header.label);
   grid.style.setProperty("--columns", header.columns.length);

@@ -78,13 +78,10 @@ class Strip:
     across: str = "epoch"  # what a column is
 
 
-def component() -> Any:
-    here = Path(__file__).parent
-    texts = {kind: (here / f"strip.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
-    return st.components.v2.component("loupe_strip", **texts)
-
-
-mount = component()
+HERE = Path(__file__).parent
+TEXTS = {kind: (HERE / f"strip.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+TEXTS["js"] = (HERE / "painting.js").read_text(encoding="utf-8") + TEXTS["js"]
+mount = st.components.v2.component("loupe_strip", **TEXTS)
 
 
 def show(message: bytes, columns: Sequence[int], rows: int, *, key: str, on_cell: Callable[[int, int], None]) -> None:

@@ -1,0 +1,32 @@
+"""The map for a page that shows more than it: the same dots, with all controls behind one button."""
+
+import streamlit as st
+
+from app import reading
+from app.edge import plain
+from app.embedding import chart, controls, guests, stored
+from app.selection import Selection
+
+NOTHING = (
+    "This run holds no embedding. Add the section artifacts.embedding to its recipe and run that again: nothing is "
+    "trained twice."
+)
+
+
+def cloud(selected: Selection, height: int) -> None:
+    """The map of the selected epoch in `height` pixels, its tools and legend above it, or why there is none."""
+    maps = stored.maps(selected)
+    if not maps.by_perplexity:
+        st.info(" ".join(plain(reason) for reason in maps.reasons) or NOTHING)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        chosen = controls.in_popover(list(maps.by_perplexity), selected.classes, chart.words(selected))
+        st.caption(plain(chart.ringed(selected)))
+    artifact = maps.by_perplexity[chosen.perplexity]
+    if selected.epoch not in reading.epochs(artifact):
+        chart.unfinished(selected, artifact)
+        return
+    found = guests.guests(selected, chosen.perplexity, None)
+    chart.draw(selected, maps, artifact, chosen, found, height=height)
+    for item in found:
+        guests.state(item)

@@ -1,0 +1,53 @@
+"""What stands where there is nothing to show: why, and what to do about it."""
+
+import streamlit as st
+
+from app import epochs, reading
+from app.edge import plain
+from app.network.stored import Found
+from app.selection import Selection
+from store.shards import Artifact
+
+RECIPE = "[artifacts.network]"
+COMMAND = "python -m precompute run RECIPE.toml"
+
+
+def nothing(found: Found, what: str) -> None:
+    """Says that a run holds none, and how it comes by them."""
+    if found.reason:
+        st.info(plain(found.reason))
+        return
+    st.info(
+        f"This run holds no {what}. Add this section to its recipe and run that again; nothing is trained twice.",
+        icon=":material/info:",
+    )
+    st.code(f"{RECIPE}\n# then: {COMMAND}", language="toml")
+
+
+def there(now: Selection, artifact: Artifact, what: str) -> bool:
+    """Whether the artifact has the selected epoch; if not, says why, and offers the nearest epoch that it has."""
+    finished = reading.epochs(artifact)
+    if now.epoch in finished:
+        return True
+    if now.epoch in artifact.promised:
+        done = (
+            f"{len(finished)} of {len(artifact.promised)} epochs are there." if finished else "No epoch is there yet."
+        )
+        text = f"The {what} of epoch {now.epoch} are still to be computed. {done}"
+    else:
+        asked = ", ".join(map(str, artifact.promised[:8])) + (" …" if len(artifact.promised) > 8 else "")
+        text = f"The recipe asks for {what} of epoch {asked} alone, not of epoch {now.epoch}. " + (
+            'With epochs = "kept" in its section artifacts.network, every kept epoch has them.'
+        )
+    st.info(plain(text), icon=":material/hourglass_top:" if now.epoch in artifact.promised else ":material/info:")
+    near = [epoch for epoch in finished if epoch in now.epochs]
+    if near:
+        nearest = min(near, key=lambda epoch: (abs(epoch - now.epoch), -epoch))
+        st.button(
+            f"Show epoch {nearest}",
+            key=f"network.nearest.{what}",
+            icon=":material/arrow_forward:",
+            on_click=epochs.choose_epoch,
+            args=(nearest,),
+        )
+    return False

@@ -1,0 +1,77 @@
+"""An image before and after its edits, as the network answered, and what follows from it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import streamlit as st
+
+from app.probe import Answer
+from app.testing.asking import Scene
+from precompute.cases import probabilities
+from precompute.catalogue import TECHNIQUES
+from precompute.edits import Edits
+from store.errors import LoupeError
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the network made of a scene's picture and of its edited version."""
+
+    scene: Scene
+    edits: Edits
+    answer: Answer
+
+    @cached_property
+    def chances(self) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (K,) before and after."""
+        return probabilities(self.answer.logits), probabilities(self.answer.more["edited/logits"])
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The edited image, (H, W, C) float32 in [0, 1]."""
+        return self.answer.more["edited/pixels"]
+
+    @cached_property
+    def rounded(self) -> np.ndarray:
+        """The edited image as a file holds it, uint8."""
+        return np.rint(self.pixels * 255).astype(np.uint8)
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """Raw maps (2, h, w), before and after; (0,) where the technique is not defined at the layer."""
+        found = self.answer.maps.get(self.scene.technique)
+        edited = self.answer.more.get(f"edited/map/{self.scene.technique}")
+        return np.zeros(0) if found is None or edited is None else np.stack([found[0], edited[0]])
+
+    @property
+    def apart(self) -> np.ndarray:
+        """The map after minus the map before, (h, w)."""
+        return self.maps[1] - self.maps[0]
+
+    @property
+    def top(self) -> float:
+        """The end of the scale that both maps share."""
+        return float(np.abs(self.maps).max())
+
+    @property
+    def signed(self) -> bool:
+        return TECHNIQUES[self.scene.technique].signed
+
+    @property
+    def explained(self) -> str:
+        return self.scene.names[self.answer.classes[0]]
+
+    @property
+    def predicted(self) -> tuple[int, int]:
+        """The classes predicted before and after."""
+        before, after = self.chances
+        return int(before.argmax()), int(after.argmax())
+
+
+def outcome_of(scene: Scene, made: Edits, answer: Answer | LoupeError | None) -> Outcome | None:
+    """What the network answered; while it has not, what it answered before about the same picture."""
+    if isinstance(answer, Answer):
+        st.session_state["testing.last"] = Outcome(scene, made, answer)
+    last: Outcome | None = st.session_state.get("testing.last")
+    return last if last and not isinstance(answer, LoupeError) and last.scene == scene else None

@@ -1,0 +1,72 @@
+"""What the Testing page says in words: where a prediction flips, and what it withstands."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.saliency.strips import percent
+from app.testing.curves import Curve
+from precompute.catalogue import CHANGES
+
+
+def number(name: str, value: float) -> str:
+    """A value of a change with its unit; what is only yes or no has none."""
+    unit = CHANGES[name].unit
+    said = f"{value:.3g}".replace("-", "−")
+    return f"{said}{unit}" if unit in ("°", "×", "/255") else f"{said} {unit}"
+
+
+def flip_words(curve: Curve, names: Sequence[str]) -> str:
+    """Where the prediction changes along one change: at 23° (dog); empty where it never does."""
+    if CHANGES[curve.name].binary:
+        return "".join(f"to {names[new]}" for _, new in curve.flipped)
+    return " and ".join(f"at {number(curve.name, value)} (to {names[new]})" for value, new in curve.flipped)
+
+
+def flip_word(name: str, value: float, new: str) -> str:
+    """Where one flip is, briefly: 23° → dog."""
+    return f"→ {new}" if CHANGES[name].binary else f"{number(name, value)} → {new}"
+
+
+def distance(curve: Curve) -> float:
+    """How far the nearest flip is from the identity, as a share of the way there is; infinite where there is none."""
+    item = CHANGES[curve.name]
+    ways = [
+        abs(value - item.identity) / abs((item.high if value > item.identity else item.low) - item.identity)
+        for value, _ in curve.flipped
+    ]
+    return min(ways, default=float("inf"))
+
+
+def verdict(curves: Sequence[Curve], names: Sequence[str], predicted: int) -> str:
+    """What the prediction of the original image withstands, each change by itself with all other edits as they are."""
+    own = [curve for curve in curves if curve.start == predicted]
+    lost = [curve for curve in curves if curve.start != predicted]
+    firm = [title(curve) for curve in own if not curve.flipped]
+    weak = sorted((curve for curve in own if curve.flipped), key=distance)
+    parts = []
+    if firm:
+        parts.append(f"The prediction {names[predicted]} withstands {listed(firm)} over the whole range.")
+    if weak:
+        who = "It" if firm else f"The prediction {names[predicted]}"
+        parts.append(f"{who} changes with {'; '.join(f'{title(curve)} {flip_words(curve, names)}' for curve in weak)}.")
+        parts.append(f"Of its range, {title(weak[0])} needs the least.")
+    if lost:
+        parts.append(f"Leave out {' or '.join(map(title, lost))}: the other edits still change it.")
+    return " ".join(parts)
+
+
+def title(curve: Curve) -> str:
+    name = CHANGES[curve.name].title
+    return name if name.startswith("FGSM") else name.lower()
+
+
+def listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def prediction(names: Sequence[str], chances: np.ndarray, label: int | None) -> str:
+    """cat (87 %), right."""
+    best = int(chances.argmax())
+    right = "" if label is None else ", right" if best == label else f", wrong: it is {names[label]}"
+    return f"{names[best]} ({percent(float(chances[best]))}{right})"

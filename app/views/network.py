@@ -1,0 +1,55 @@
+"""Network: which filters answer to an image, what each has learned, and which paths images share (VATUN's view C)."""
+
+import streamlit as st
+
+from app import reading, selection
+from app.edge import plain, plain_errors
+from app.network import ablation, dots, edited, rows, states, stored, strategies
+from app.selection import Selection
+
+HEIGHT = 380
+
+
+def page() -> None:
+    now = selection.current()
+    st.title("Network")
+    st.caption(
+        "Which filters answer to an image, what has each learned to see, and which paths through them do images share?"
+    )
+    found = stored.found(now)
+    if found.activations is None:
+        states.nothing(found, "activations")
+        return
+    left, right = st.container(key="halves.network").columns((2, 1), gap="large")
+    with left, plain_errors():
+        filters(now, found)
+    if now.epoch not in reading.epochs(found.activations):
+        return
+    with left, plain_errors():
+        edited.section(now, found)
+    with left, plain_errors():
+        st.subheader("Patterns")
+        rows.patterns(now)
+    with right, plain_errors():
+        strategies.selected(now)
+        ablation.section(now)
+
+
+def filters(now: Selection, found: stored.Found) -> None:
+    """The dots, and what they stand for."""
+    paths = edited.paths(now)
+    dots.dots(now, HEIGHT, edited=None if paths is None else paths.after)
+    activations = found.activations
+    if activations is None or now.epoch not in reading.epochs(activations):
+        return
+    reduction = {"mean": "mean", "max": "largest value"}.get(activations.attributes["reduction"], "")
+    images = f"{len(reading.labels(now.data)):,} test images"
+    thin = f" Thin line: the strongest filters for image {now.focus}" if now.focus is not None else ""
+    dashed = "; dashed: for its edited version" if paths else ""
+    st.caption(
+        plain(f"Epoch {now.epoch}. A filter's answer is the {reduction} of its map, compared with its answers to all {images}. "
+              f"Colour: layer.{thin}{dashed}{'.' * bool(thin)}")
+    )  # fmt: skip
+
+
+page()

@@ -1,0 +1,88 @@
+"""Simulation: how each class fares along every change of its images (VATUN's view D)."""
+
+import streamlit as st
+
+from app import reading, selection
+from app.edge import plain, plain_errors
+from app.epochs import choose_epoch
+from app.news import duration
+from app.selection import Selection
+from app.simulation import details, large, multiples
+from app.simulation.scene import scene
+from app.simulation.stored import Curves, curves
+
+NOTHING = (
+    "This run holds no simulation. Add this section to its recipe and run that again: nothing is trained twice. "
+    "With 20 images a class it takes seconds for small networks."
+)
+SECTION = '# of each class; "all" for every evaluated image\n[artifacts.simulation]\nimages = 20'
+SMALL = 110  # pixels of a small chart
+LOOK_SECONDS = 3
+
+
+def page() -> None:
+    now = selection.current()
+    st.title("Simulation")
+    st.caption("What does each class withstand when its images are turned, darkened, blurred or attacked?")
+    held = curves(now)
+    for reason in held.reasons:
+        st.caption(plain(reason))
+    if not held.by_change:
+        if not held.reasons:
+            st.info(NOTHING)
+            st.code(f"{SECTION}\n\n# then: python -m precompute run <recipe>", language="toml")
+        return
+    found = held.at(now.epoch)
+    if len(found) < len(held.by_change):
+        missing(now, held, len(found))
+    if not found:
+        return
+    of = scene(now, found)
+    large.controls(of)
+    left, right = st.container(key="halves.simulation").columns((3, 2), gap="large")
+    with left, plain_errors():
+        large.draw(of)
+    with right, plain_errors():
+        details.images(of)
+        details.training(of)
+    st.subheader("Every change")
+    with plain_errors():
+        multiples.draw(of, SMALL)
+
+
+def missing(now: Selection, held: Curves, count: int) -> None:
+    """Why not all curves are there: another epoch has them, or they are still being computed."""
+    promised = sorted({epoch for item in held.by_change.values() for epoch in item.promised})
+    if now.epoch not in promised:
+        elsewhere(now, held, promised)
+        return
+    said = reading.status(now.run)
+    left = f", about {duration(said.seconds_left)} left" if said.state == "running" and said.seconds_left else ""
+    st.info(
+        f"At epoch {now.epoch}, {count} of {len(held.by_change)} changes have been simulated{left}. Curves follow when the "
+        "training is over.",
+        icon=":material/hourglass:",
+    )
+    if said.state == "running":
+        st.fragment(watch, run_every=LOOK_SECONDS)(now, count)
+
+
+def elsewhere(now: Selection, held: Curves, promised: list[int]) -> None:
+    there = held.epochs
+    which = (
+        "The recipe asks for the last epoch alone" if len(promised) == 1 else "The recipe does not ask for this epoch"
+    )
+    st.info(f'No curves at epoch {now.epoch}. {which} ([artifacts.simulation] epochs = "kept" asks for all).')
+    if there:
+        near = min(there, key=lambda epoch: abs(epoch - now.epoch))
+        st.button(f"Go to epoch {near}", icon=":material/arrow_forward:", on_click=choose_epoch, args=(near,))
+
+
+def watch(now: Selection, count: int) -> None:
+    """Draws the page again when another change is finished."""
+    with plain_errors():
+        if len(curves(now).at(now.epoch)) != count:
+            st.rerun()
+
+
+page()

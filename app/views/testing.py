@@ -1,0 +1,161 @@
+"""Testing: an image is changed by hand, and the prediction, its reasons and what it withstands follow (VATUN's view B)."""
+
+import streamlit as st
+
+from app import probe, reading, selection
+from app.edge import plain, plain_errors
+from app.saliency import custom
+from app.testing import asking, controls, edited, files, showing, words
+from app.testing.asking import EXPLAINED, Scene
+from app.testing.controls import KEPT
+from app.testing.curves import Curve, known_curves
+from app.testing.outcome import Outcome, outcome_of
+from app.testing.picture import Picture, of_data
+from precompute.catalogue import TECHNIQUES
+from store.errors import LoupeError
+
+SOURCES = ("data set", "own picture")  # words of the address and of the page alike
+HELP = {
+    "explains": "Which class both maps speak for: the one predicted before or after the edits, the image's true one, or "
+    "the one chosen above.",
+    "technique": "Drawn on both images, with the weights of the selected epoch.",
+    "at": "The layer whose feature maps are explained, and the resolution of its maps.",
+}
+
+
+def page() -> None:
+    selected = selection.current()
+    st.title("Testing")
+    st.caption("Change an image: what does the network still recognise, and what does it look at then?")
+    probe.shared().warm()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"):
+        source = st.segmented_control("Image", SOURCES, default=SOURCES[0], required=True, key="source", **KEPT)
+        place = st.container(width=150)
+        technique, layer, explain = choices(selected)
+    with place:
+        picture = own(selected) if source == SOURCES[1] else focused(selected)
+    if picture is None:
+        st.info(
+            "Click an image on the Overview or Embedding page, or give its number: it joins the tray and is shown here."
+        )
+        return
+    explain = explain if picture.label is not None or explain != "true" else "before"
+    scene = Scene(selected, picture, technique, layer, explain)
+    draw(scene)
+
+
+def choices(selected: selection.Selection) -> tuple[str, str, str]:
+    """Technique, layer and explained class of the maps."""
+    layers = asking.layer_words(selected)
+    names = list(layers)
+    if st.session_state.get("at") not in layers:
+        st.session_state.pop("at", None)
+    titles = {name: item.title for name, item in TECHNIQUES.items()}
+    technique = st.selectbox(
+        "Map", list(titles), index=list(titles).index("grad-cam"), format_func=titles.get, key="technique", width=160,
+        help=HELP["technique"], **KEPT,
+    )  # fmt: skip
+    layer = st.selectbox(
+        "Layer", names, index=names.index(selected.run.attributes["default_layer"]), format_func=layers.get, key="at",
+        width=180, help=HELP["at"], **KEPT,
+    )  # fmt: skip
+    explain = st.segmented_control(
+        "Explained class", EXPLAINED, default=EXPLAINED[0], required=True, key="explains", help=HELP["explains"], **KEPT
+    )
+    return technique, layer, explain
+
+
+# The image
+
+
+def focused(selected: selection.Selection) -> Picture | None:
+    """The image in focus, and a way to any other by its number."""
+    last = len(reading.labels(selected.data)) - 1
+    st.number_input(
+        "Number", 0, last, None, key="testing.number", on_change=to_focus, placeholder="its number",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return None if selected.focus is None else of_data(selected.data, selected.focus)
+
+
+def to_focus() -> None:
+    if st.session_state["testing.number"] is not None:
+        selection.focus(st.session_state["testing.number"])
+
+
+def own(selected: selection.Selection) -> Picture | None:
+    """A picture of the visitor's: in this session's memory, so that it outlives a visit to another page, and nowhere else."""
+    file = st.file_uploader(
+        "A picture", key="testing.file", max_upload_size=custom.MOST_MEGABYTES, label_visibility="collapsed",
+        on_change=take,
+    )  # fmt: skip
+    data, name = st.session_state.get("testing.own", (b"", ""))
+    if not data:
+        return None
+    if file is None:
+        st.button(
+            f"Forget {plain(name)}", icon=":material/close:", type="tertiary", on_click=take, key="testing.forget"
+        )
+    size, channels = (selected.data.attributes[key] for key in ("size", "channels"))
+    shape, pixels, notes = custom.prepared(data, name, size, channels)
+    for note in notes:
+        st.caption(plain(note))
+    return Picture(pixels, shape)
+
+
+def take() -> None:
+    file = st.session_state["testing.file"]
+    st.session_state["testing.own"] = (file.getvalue(), file.name) if file else (b"", "")
+
+
+# What follows an edit: this part alone is drawn again
+
+
+@st.fragment
+def draw(scene: Scene) -> None:
+    with plain_errors():
+        left, middle, right = st.container(key="halves.testing").columns((6, 7, 4), gap="medium")
+        with middle:
+            controls.heading()
+            place = st.container()
+            controls.more(scene)
+        made = edited.current_edits(scene.picture)
+        asked = asking.both(scene, made)
+        along = asking.curves(asked, scene.picture.changes)
+        found = asking.soon(asked, list(along.values()))
+        answer = found.get(asked)
+        outcome = outcome_of(scene, made, answer)
+        known = known_curves(found, along)
+        if outcome:
+            with left:
+                showing.show(outcome)
+                files.take_away(outcome)
+            with right:
+                showing.bars(outcome)
+                showing.every(outcome)
+                verdict(outcome, list(known.values()), len(along))
+        with left:
+            showing.problems(found, [asked, *along.values()], outcome)
+        waiting = not isinstance(answer, LoupeError) and len(found) < len(along) + 1
+        with place:  # last: the browser sends no newer values before it has this
+            controls.draw_sliders(scene, made, outcome, known, waiting=waiting)
+
+
+def verdict(outcome: Outcome, known: list[Curve], count: int) -> None:
+    """The sentence about what the prediction withstands, and what FGSM did."""
+    if len(known) < count:
+        st.caption(f"{len(known)} of {count} curves are there.")
+    else:
+        st.markdown(plain(words.verdict(known, outcome.scene.names, outcome.predicted[0])))
+    others = "" if outcome.edits.nothing else " with the other edits as they are"
+    st.caption(
+        f"Each change by itself{others}: 17 values over its range, then bisection for the nearest flip. Blue: the class "
+        "predicted without this change; orange: its rival, and where it takes over."
+    )
+    still = float(outcome.answer.more["edited/still"][0])
+    dead = f" {still:.0%} of the values have no gradient and stay." if still else ""
+    target = controls.attacked_words(outcome.scene, outcome.edits, outcome.predicted[0])
+    st.caption(plain(f"FGSM raises the loss of {target}.{dead}"))
+
+
+page()

@@ -1,0 +1,1 @@
+"""The Workbench: VATUN's four views on one page, moved by one selection."""

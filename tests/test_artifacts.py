@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from precompute import making, recipe
-from precompute.bench import classifier, to_float
+from precompute import artifacts, making, recipe
+from precompute.bench import classifier, open_bench, to_float
 from precompute.cases import probabilities, recommended
 from precompute.making import make
 from precompute.maps import packed
@@ -251,3 +251,13 @@ def test_recommended_cases_are_most_confident_first_without_repeats() -> None:
     assert cases.taken_for_it.tolist() == [2]
     assert cases.missed.tolist() == [3]
     assert recommended(logits, np.array([0, 0, 1, 0, 0]), 2).correct.size == 0
+
+
+def test_what_takes_long_waits_for_all_the_rest(world: tuple[Path, Run]) -> None:
+    folder, run = world
+    asked = tiny.recipe(
+        folder, artifacts__saliency__layers=["features.13"], artifacts__embedding={"perplexities": (2,)}
+    )
+    order = [task.kind for task in artifacts.tasks(open_bench(run.objects, asked))]
+    assert set(order) == {"features", "embedding"}
+    assert order == sorted(order, key=lambda kind: artifacts.KINDS[kind].late)

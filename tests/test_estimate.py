@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from precompute.estimate import estimate
+from precompute.estimate import estimate, size, time
 from precompute.recipe import Recipe, parse
 from store.objects import connect
 from store.runs import Run, open_run
@@ -121,3 +121,28 @@ def test_other_data_and_networks_cannot_be_estimated(
     assert (found.seconds, found.bytes) == (None, None)
     assert why in found.basis
     assert found.unknown[0] == "training"
+
+
+def test_filters_and_patterns_take_time_for_each_epoch_looked_at(tmp_path: Path) -> None:
+    rates = {**RATES, "activations": 6.0, "patterns": 0.5}
+    run = open_run(
+        connect(str(tmp_path)), make_world(tmp_path, epochs=EPOCHS, status={"state": "finished", "rates": rates})
+    )
+    plain = estimate(run, *changed(run)).seconds
+    assert plain is not None
+    for epochs, count in (("last", 1), ("kept", EPOCHS + 1)):
+        found = estimate(run, *changed(run, "artifacts", network={"epochs": epochs}))
+        assert found.seconds == pytest.approx(plain + count * 6.5) and found.unknown == ()
+
+
+def test_a_simulation_grows_with_its_images_points_and_epochs(parent: Run) -> None:
+    parent.say({"state": "finished", "rates": {"simulation": 3.0}})
+    facts = {"train_images": TRAINED, "test_images": TESTED, "channels": 1}
+
+    def seconds(few: Recipe, asked: Recipe) -> float:
+        return time(parent, size(parent, facts, few), size(parent, facts, asked))[0]["simulation"]
+
+    _, few = changed(parent, "artifacts", simulation={"images": 2, "changes": ["rotation", "hue", "flip_vertical"]})
+    _, more = changed(parent, "artifacts", simulation={"images": 4, "changes": ["rotation"], "epochs": "kept"})
+    assert seconds(few, few) == pytest.approx(2 * 3)  # rotation and a flip: grey images have no hue
+    assert seconds(few, more) == pytest.approx((EPOCHS + 1) * 3 * (16 * 17) / (8 * (17 + 2) / 2))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app import launch
-from precompute.recipe import Saliency
+from precompute.wanted import Saliency
 from store.schema import KINDS, images_per_block
 
 ROOT = Path(__file__).parent.parent

@@ -21,6 +21,9 @@ NO_TORCH = {
         "batches",
         "allowed",
         "estimate",
+        "edits",
+        "mining",
+        "wanted",
     )
 }
 FILES = {package: sorted((ROOT / package).rglob("*.py")) for package in ("store", "precompute", "app")}

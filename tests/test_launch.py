@@ -58,6 +58,18 @@ def test_how_many_workers(arguments: list[str], workers: int) -> None:
     assert launch.parsed(arguments).workers == workers
 
 
+def test_a_second_recipe_needs_a_first_and_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    both = launch.parsed(["--run", "recipes/demo.toml", "--beside", "recipes/pretrained.toml"])
+    assert both.beside == "recipes/pretrained.toml"
+    for wrong, said in (
+        (["--beside", "recipes/pretrained.toml"], "--beside needs --run"),
+        (["--run", "recipes/demo.toml", "--beside", "recipes/none.toml"], "there is no recipe 'recipes/none.toml'"),
+    ):
+        with pytest.raises(SystemExit):
+            launch.parsed(wrong)
+        assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("address", "below", "asked"),
     [

@@ -35,6 +35,12 @@ class PatientProbe:
     def progress(self, visitor: str, requests: object) -> dict[object, object]:
         return {}
 
+    def soon(self, visitor: str, requests: object, seconds: float) -> dict[object, object]:
+        return {}
+
+    def known(self, requests: object) -> dict[object, object]:
+        return {}
+
     def warm(self) -> None: ...
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,8 +160,7 @@ def test_large_images_are_sent_small() -> None:
 
 def drawn_in(browser: Browser, made: Strip, *, selected: int = 0) -> Page:
     """A page that holds just the strip; `told` collects what the component tells Python."""
-    folder = Path(strip.__file__).parent
-    html, script, css = ((folder / f"strip.{kind}").read_text(encoding="utf-8") for kind in ("html", "js", "css"))
+    html, script, css = (strip.TEXTS[kind] for kind in ("html", "js", "css"))
     page = browser.new_page(viewport={"width": 900, "height": 600})
     page.set_content(f"<style>{css}</style><main>{html}</main>")
     page.evaluate(

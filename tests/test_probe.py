@@ -20,6 +20,8 @@ from app.probe import Answer, Probe, Request
 from precompute import frames
 from precompute import probe as child
 from precompute.bench import classifier, to_float
+from precompute.catalogue import CHANGES
+from precompute.edits import edits
 from precompute.making import make
 from precompute.remote import Remote
 from precompute.saliency import explain
@@ -235,6 +237,102 @@ def error_of(made: Probe, request: Request) -> str:
     with pytest.raises(LoupeError) as caught:
         made.ask(request)
     return str(caught.value)
+
+
+LITTLE_MEMORY = """
+import resource, torch
+from precompute import bench, editing, probe
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 1200 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+probe.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_the_real_child_runs_out_of_memory_and_the_next_edit_works(run: Run) -> None:
+    made, layer = Probe((sys.executable, "-c", LITTLE_MEMORY)), run.attributes["default_layer"]
+    small = replace(ask_for(1, run=run, layer=layer), edits=edits({"blur": 3}))
+    large = replace(small, pixels=bytes(8000 * 8000), shape=(8000, 8000, 1))
+    try:
+        assert "There is not enough memory" in error_of(made, large)
+        assert made.ask(small).more["edited/logits"].shape == (tiny.CLASSES,)
+    finally:
+        made.child.kill()
+
+
+def test_the_real_child_hangs_and_the_next_edit_works(run: Run) -> None:
+    made, layer = Probe(limit=0.7), run.attributes["default_layer"]
+    first, second = (replace(ask_for(1, run=run, layer=layer), edits=edits({"blur": value})) for value in (1, 2))
+    try:
+        made.warm()
+        while not made.child:
+            time.sleep(0.05)
+        os.kill(made.child.process.pid, signal.SIGSTOP)
+        assert "no answer within 0.7 s" in error_of(made, first)
+        made.limit = 30
+        assert made.ask(second).more["edited/logits"].shape == (tiny.CLASSES,)
+    finally:
+        made.child.kill()
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Probe]:
+    made = Probe()
+    yield made
+    made.child.kill()
+
+
+def test_two_visitors_editing_at_once_do_not_mix(run: Run, real: Probe) -> None:
+    wrong: list[str] = []
+
+    def visit(seed: int) -> None:
+        asked = ask_for(1, run=run, layer=run.attributes["default_layer"], seed=seed)
+        for value in range(1, 6):
+            asked = replace(asked, edits=edits({"brightness": value / 5, "rotation": 20.0 * value}, seed=seed))
+            found = real.ask(asked, visitor=f"visitor {seed}")
+            expected = child.answer(asked.header, asked.image, child.Shelf())[1]
+            for name in ("edited/pixels", "edited/logits", "edited/map/grad-cam"):
+                if not np.allclose(found.more[name], expected[name], atol=1e-5):
+                    wrong.append(name)
+
+    threads = [threading.Thread(target=visit, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong and not any(thread.is_alive() for thread in threads)
+
+
+def curves_of(run: Run, seed: int) -> list[Request]:
+    """A curve along each change of a picture."""
+    asked = replace(ask_for(1, run=run, seed=seed), edits=edits({}), techniques=(), classes=())
+    return [replace(asked, along=(name,)) for name in CHANGES]
+
+
+def test_a_curve_is_computed_in_slices_and_is_the_same(run: Run, real: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SLICE_SECONDS", 1e-6)
+    asked = curves_of(run, 11)[0]
+    before = real.child.asked if real.child else 0
+    found = real.ask(asked)
+    assert real.child.asked - before > 3
+    expected = child.answer(asked.header, asked.image, child.Shelf())[1]
+    np.testing.assert_allclose(found.more["along/rotation/logits"], expected["along/rotation/logits"], atol=1e-5)
+    np.testing.assert_allclose(found.more["along/rotation/flips"], expected["along/rotation/flips"], atol=1e-3)
+
+
+def test_an_edit_goes_before_curves(run: Run, real: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SLICE_SECONDS", 1e-6)
+    mine, theirs = curves_of(run, 12), curves_of(run, 13)
+    edit = replace(ask_for(1, run=run, layer=run.attributes["default_layer"], seed=14), edits=edits({"hue": 30}))
+    real.progress("they", theirs)
+    real.progress("I", mine)
+    while not real.known(theirs):
+        time.sleep(0.005)
+    asked = real.child.asked
+    real.ask(edit, visitor="I")
+    assert real.child.asked - asked <= 3  # the slice that was under way, the edit, and what came since
+    assert not real.known(mine[1:])
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_a_grid_in_a_file_is_all_its_points() -> None:
     [
         (b"\xff\xfe", "x.toml is not valid TOML"),
         (TOML % b"UPPER", "name"),
-        (TOML % b"fine" + b"[training]\nepochs = 0\n", "training.epochs"),
+        (TOML % b"fine" + b"[training]\nepochs = -1\n", "training.epochs"),
         (b"#" * 300_000, "x.toml has 300,000 bytes"),
     ],
 )

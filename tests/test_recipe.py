@@ -18,7 +18,7 @@ PRINTS = {"data": "d", "weights": ""}
     [
         ({"training__optimizer": "sgdx"}, ["training.optimizer", "'sgd', 'adam', 'adamw' or 'rmsprop'", "'sgdx'"]),
         ({"training__learning_rat": 1}, ["training.learning_rat is not a field", "learning_rate"]),
-        ({"training__epochs": -3}, ["training.epochs", "greater than or equal to 1", "-3"]),
+        ({"training__epochs": -3}, ["training.epochs", "greater than or equal to 0", "-3"]),
         ({"training__augmentation": {"shift": 2}}, ["training.augmentation.shift", "0.5", "2"]),
         ({"data__set": "mnist9"}, ["'mnist9'", "mnist5000", "cub"]),
         ({"data__options": {"paht": "x"}}, ["data.options.path is missing", "data.options.paht is not a field"]),

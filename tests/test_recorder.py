@@ -163,13 +163,15 @@ def test_what_is_computed_is_what_a_run_here_computes(tmp_path: Path) -> None:
 
 def test_a_loop_that_stops_early_leaves_a_whole_run_of_the_epochs_there_were(tmp_path: Path) -> None:
     objects = connect(str(tmp_path / "store"))
-    with Recorder(fresh(), recipe(tmp_path, training__epochs=9, evaluation__keep=2), store=objects.address) as recorder:
+    asked = recipe(tmp_path, training__epochs=9, evaluation__keep=2, artifacts__network={})
+    with Recorder(fresh(), asked, store=objects.address) as recorder:
         for _ in range(3):
             recorder.epoch(loss=0.5)
     run = runs.open_run(objects, recorder.run_id)
     assert run.epochs == 3
     assert run.artifact("weights").marked() == run.of_kind("evaluation")[0].marked() == (0, 2, 3)
     assert run.artifact("training").marked() == (0, 1, 2, 3)
+    assert run.of_kind("activations")[0].marked() == (3,), "the last there is"
     assert run.status().state == "finished"
     assert run.verify() == []
 

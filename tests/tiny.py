@@ -47,3 +47,29 @@ def recipe(folder: Path, **changes: Any) -> Recipe:
     if not (folder / "squares.npz").exists():
         write_images(folder)
     return parse(fields(folder, **changes))
+
+
+COLOURS = ("red", "green", "blue")
+
+
+def write_colours(folder: Path, *, train: int = 96, test: int = 18) -> Path:
+    """Three classes, told apart by the colour of a bar that lies wherever it likes in the noise, but never stands."""
+    random = np.random.default_rng(1)
+    arrays: dict[str, np.ndarray] = {"class_names": np.array(COLOURS)}
+    for split, count in (("train", train), ("test", test)):
+        labels = np.arange(count) % CLASSES
+        pixels = random.integers(0, 60, (count, SIDE, SIDE, 3), np.uint8)
+        for image, label in enumerate(labels):
+            top, left = random.integers(0, SIDE - 5), random.integers(0, SIDE - 10)
+            pixels[image, top : top + 5, left : left + 10, label] = 230
+        arrays |= {f"{split}_x": pixels, f"{split}_y": labels}
+    path = folder / "colours.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def colour_recipe(folder: Path, **changes: Any) -> Recipe:
+    """A network that knows the colours after a second."""
+    write_colours(folder)
+    options = {"data__options": {"path": str(folder / "colours.npz")}, "training__epochs": 4, "training__batch_size": 8}
+    return parse(fields(folder, **{**options, **changes}))

@@ -14,6 +14,7 @@ from store import shards
 from store.objects import Objects, connect
 from store.runs import Run, create_run, open_run
 from store.schema import KINDS, MEASURES, TRAINING_MEASURES, images_per_block, layout
+from tests.worlds_embedding import add_embedding
 
 TECHNIQUES = {"grad-cam": ("Grad-CAM", False), "cam": ("CAM", True)}
 OBSTACLES = {"grad-cam++": ("Grad-CAM++", "Grad-CAM++ is not defined here: this world has no gradients.")}
@@ -34,8 +35,12 @@ def make_world(
     finished: int | None = None,
     status: dict[str, object] | None = None,
     summarise: bool = True,
+    perplexities: Sequence[int] = (),
 ) -> str:
-    """A run in the store at `folder`; the epochs up to `finished` (all) are done. Returns its id."""
+    """A run in the store at `folder`; the epochs up to `finished` (all) are done. Returns its id.
+
+    With `perplexities` it has an embedding; one that is negative has no map, but a reason.
+    """
     objects = connect(str(folder))
     kept = tuple(kept if kept is not None else range(epochs + 1))
     finished = epochs if finished is None else finished
@@ -45,6 +50,8 @@ def make_world(
         run = copied(objects, TEMPLATES / uuid.uuid5(uuid.NAMESPACE_OID, repr(wanted)).hex, wanted)
     else:
         run = computed(objects, *wanted)
+    if perplexities:
+        add_embedding(run, kept, np.arange(images) % classes, finished, perplexities)
     run.say(
         status
         or {

@@ -146,9 +146,9 @@ def cancel(place: Queue, store: Objects, endless: str) -> None:
     place.cancel(endless, by="Ada")
     done = run.artifact("training").marked()[-1]
     deadline = time.monotonic() + 30
-    while run.status().state != "stopped" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert run.status().reason == "cancelled by Ada"
+    while run.status().reason != "cancelled by Ada" and time.monotonic() < deadline:
+        time.sleep(0.05)  # for a moment it is merely interrupted
+    assert (run.status().state, run.status().reason) == ("stopped", "cancelled by Ada")
     stopped = run.artifact("training").marked()[-1]
     assert stopped <= done + 2
     place.retry(endless)

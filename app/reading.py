@@ -22,6 +22,7 @@ from store.shards import Artifact
 
 LISTING_SECONDS = 2  # how long a new run or artifact may stay unseen
 MARKS_SECONDS = 1  # how long a newly finished epoch may stay unseen
+HELD_BYTES = 64 * 1024**2  # of all images of a data set, which are then kept in memory
 SILENT_SECONDS = 120  # a writer that says nothing for so long is not there any more
 
 
@@ -243,7 +244,17 @@ def recommended(evaluation: Artifact, data: Artifact, epoch: int, chosen: int) -
 
 def pixels(data: Artifact, images: tuple[int, ...]) -> np.ndarray:
     """The images themselves, uint8 (n, y, x, channel)."""
-    return data.read_blocks("pixels", np.asarray(images, dtype=np.int64))
+    chosen = np.asarray(images, dtype=np.int64)
+    side, channels = data.attributes["size"], data.attributes["channels"]
+    if len(labels(data)) * side * side * channels <= HELD_BYTES:
+        return all_pixels(data)[chosen]
+    return data.read_blocks("pixels", chosen)
+
+
+@remembered(OF_ALL_IMAGES)
+def all_pixels(data: Artifact) -> np.ndarray:
+    """Every image of a small set, (image, y, x, channel): to look for a few takes longer than for all, again and again."""
+    return frozen(data.read_blocks("pixels"))
 
 
 @st.cache_data(max_entries=500, show_spinner=False, hash_funcs=HASHES)

@@ -70,5 +70,5 @@ def quality(artifact: Artifact, epoch: int) -> Quality:
 @remembered(5000)
 def neighbours(features: Artifact, epoch: int, image: int) -> tuple[tuple[int, float], ...]:
     """The images nearest by their features, nearest first, with their distances; none where the network diverged."""
-    found, distances = (features.read(name, epoch, image) for name in ("neighbours", "distances"))
+    found, distances = (reading.measured(features, name, epoch)[image] for name in ("neighbours", "distances"))
     return tuple((int(other), float(far)) for other, far in zip(found, distances, strict=True) if other >= 0)

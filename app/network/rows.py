@@ -33,8 +33,8 @@ HELP = {
     "kind": "Gapped patterns skip layers, and are closed: no longer one has the same images. Maximal: no longer one is kept.",
 }
 NOTE = (
-    "Lift: images that have the pattern, divided by how many would if layers were independent. p: the share of shuffled data "
-    "sets in which as many images have it, each pattern by itself."
+    "Lift: images that have the pattern, divided by how many would if layers were independent. p: the share of data sets, "
+    "the true one and shuffled ones, in which as many images have it; each pattern by itself, not corrected for their number."
 )
 
 

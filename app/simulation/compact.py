@@ -33,10 +33,11 @@ def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) ->
         st.info(there if held.by_change else reasons or NOTHING)
         return
     of = scene(selected, found)
-    st.caption(plain(said(of)))
     rows = -(-len(found) // columns)
+    drawing = shown(of, max(LEAST, height // rows - AROUND), columns)
+    st.caption(plain(said(of, alone=any(item.own for item in drawing.charts))))
     curves.curves(
-        shown(of, max(LEAST, height // rows - AROUND), columns),
+        drawing,
         key="simulation.curves",
         on_pick=lambda line, change: pick(of, line, change),
         on_open=choose_change,
@@ -49,8 +50,8 @@ def pick(of: Scene, line: int, change: str) -> None:
     choose_change(change)
 
 
-def said(of: Scene) -> str:
-    own = "" if of.selection.focus is None else f"; dashed: image {of.selection.focus}"
+def said(of: Scene, *, alone: bool) -> str:
+    own = f"; dashed: image {of.selection.focus}" if alone else ""
     return f"{of.kind.axis.capitalize()}; strong: {of.who} (n = {of.count:,}){own}"
 
 

@@ -70,6 +70,10 @@ def draw_controls(scene: Scene, made: Edits, outcome: Outcome | None, *, waiting
     rest = tuple(name for name in scene.picture.changes if name not in FEW)
     controls.draw_sliders(scene, made, outcome, {}, waiting=waiting, names=FEW, key="compact.few", plots=False)
     with st.container(horizontal=True):
-        with st.popover("More", icon=":material/tune:"):
-            controls.draw_sliders(scene, made, outcome, {}, waiting=False, names=rest, key="compact.rest", plots=False)
+        place = st.popover("More", icon=":material/tune:", key="testing.compact.more", on_change="rerun")
+        if place.open:
+            with place:
+                controls.draw_sliders(
+                    scene, made, outcome, {}, waiting=False, names=rest, key="compact.rest", plots=False
+                )
         st.button("Undo all", icon=":material/undo:", type="tertiary", key="testing.reset", on_click=controls.reset)

@@ -13,6 +13,8 @@ from precompute.catalogue import TECHNIQUES
 from precompute.edits import Edits
 from store.errors import LoupeError
 
+ROUNDING = 1e-5  # of the largest value of two maps: as far apart as float32 leaves equal ones
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -46,8 +48,9 @@ class Outcome:
 
     @property
     def apart(self) -> np.ndarray:
-        """The map after minus the map before, (h, w)."""
-        return self.maps[1] - self.maps[0]
+        """The map after minus the map before, (h, w); 0 where only rounding tells them apart."""
+        apart = self.maps[1] - self.maps[0]
+        return np.where(np.abs(apart).max() > ROUNDING * self.top, apart, 0)
 
     @property
     def top(self) -> float:

@@ -80,7 +80,12 @@ function place(part, row, value, known) {
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".sliders"), { rows, serial, waiting } = data;
-  const state = (root.state ??= { sent: serial, values: {}, fresh: false, at: 0, names: "" });
+  const state = (root.state ??= { sent: serial, values: {}, fresh: false, at: 0, left: 0, names: "" });
+  if (!state.leave) {
+    // A question asked right after a link was followed would bring this page back
+    state.leave = (event) => event.composedPath().some(({ tagName }) => tagName === "A") && (state.left = Date.now());
+    window.addEventListener("click", state.leave, true);
+  }
   const names = rows.map(({ name }) => name).join();
   if (state.names !== names) {
     state.parts = Object.fromEntries(rows.map((row) => [row.name, build(row)]));
@@ -132,6 +137,15 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
   root.dataset.answered = serial;
   clearTimeout(state.again);
+  const busy = () => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState !== "notRunning";
+  const ask = () => (busy() || Date.now() - state.left < PATIENCE ? later() : setTriggerValue("again", waiting));
+  const later = () => (state.again = setTimeout(ask, AGAIN));
   if (state.fresh) send();
-  else if (waiting) state.again = setTimeout(() => setTriggerValue("again", waiting), AGAIN);
+  else if (waiting) later();
+  return () => {
+    clearTimeout(state.again);
+    clearTimeout(state.late);
+    window.removeEventListener("click", state.leave, true);
+    state.leave = null;
+  };
 }

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 Value = TypeVar("Value")
+# Words that no widget holds: they outlive a change of page, and a reload of any
+WORDS = ("edits", "technique", "at", "explains", "along", "measure", "view", "charts")
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of widgets that the address holds
 
 
@@ -26,6 +28,24 @@ def held(name: str) -> str:
         st.query_params.pop(name, None)
     st.session_state[f"said.{name}"] = word
     return word
+
+
+def word(name: str, options: Container[str], default: str) -> str:
+    """A word of the address that no widget holds, if it is one of the options."""
+    said = held(name)
+    return said if said in options else default
+
+
+def as_widget(name: str, options: Container[str], default: str) -> dict[str, Any]:
+    """Key and callback of a widget that shows such a word and changes it; the default is left out of the address."""
+    key = f"word.{name}"
+    st.session_state[key] = word(name, options, default)
+
+    def told() -> None:
+        said = st.session_state[key]
+        hold(name, "" if said == default else said)
+
+    return {"key": key, "on_change": told}
 
 
 def pinned(name: str, value: Value, options: Container[Value]) -> Value:

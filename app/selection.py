@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import news, reading
-from app.address import forget_unless, held, hold, pinned
+from app.address import WORDS, forget_unless, held, hold, pinned
 from app.edge import plain, plain_errors
 from app.epochs import choose_epoch, epoch_slider
 from app.judgement import verdicts
@@ -140,7 +140,8 @@ def bar(*, quiet: bool = False) -> Selection | None:
     chosen = class_box(places[2], run)
     data = reading.dataset(evaluation)
     images = images_in_address(data)
-    held("edits")  # of the focus image, see app.testing.edited: they outlive a change of page and a reload of any
+    for word in WORDS:
+        held(word)
     selected = Selection(run, evaluation, data, epochs, epoch, chosen, images, filters_in_address())
     st.session_state["selection"] = selected
     show_tray(top, selected)

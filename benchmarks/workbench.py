@@ -31,7 +31,7 @@ WARM = 3  # clicks of each kind that are not counted
 VIEWS = {"map": ".cloud canvas", "images": ".pair", "dots": ".filters canvas", "rows": ".patterns", "curves": ".curves"}
 # What a click of each kind has to change, beside what the server says
 CHANGES = {
-    "dot": ("map", "images", "dots", "rows", "curves"),
+    "dot": ("map", "images", "dots", "curves"),  # and the rows, where its patterns are others
     "filter": ("map", "dots"),
     "pattern": ("map", "dots", "rows"),
     "line": ("curves",),

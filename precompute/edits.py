@@ -17,6 +17,7 @@ PREDICTED = -1  # stands for the class predicted for the original image, and
 PREDICTED_AFTER = -2  # for the one predicted for the edited image
 FILLS = ("mean", "blur", "black")  # of a removed region
 CORNERS = ("reflect", "black")  # of a rotated image
+LARGEST_SEED = 9999  # of the noise
 
 ORDER = (
     "First the region is removed; then, in this order: "
@@ -61,6 +62,8 @@ def edits(values: Mapping[str, float], region: Sequence[float] | None = None, **
     for name, choices in (("fill", FILLS), ("corners", CORNERS)):
         if name in options and options[name] not in choices:
             raise BadInput(f"'{name}' is one of {', '.join(choices)}; {options[name]!r} came.")
+    if not 0 <= options.get("seed", 0) <= LARGEST_SEED:
+        raise BadInput(f"'seed' goes from 0 to {LARGEST_SEED}; {options['seed']!r} came.")
     settings = tuple(
         (name, float(values[name])) for name, item in CHANGES.items() if off(item.identity, values.get(name))
     )

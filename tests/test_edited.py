@@ -23,7 +23,8 @@ def test_a_word_brings_the_edits_back(
 @pytest.mark.parametrize(
     "word",
     ["", "hue", "hue:x", "hue:nan", "hue:1e9", "warp:3", "region:1/2", "region:a/b/c/d", "region:0.5/0.5/0.5/0.5", "fill:green",
-     "seed:x", "target:x", ":", ",,,", "region:1e999/0/1/1", "brightness:1"],
+     "seed:x", "seed:-5", "seed:10000", "seed:99999999999999999999999", "target:x", ":", ",,,", "region:1e999/0/1/1",
+     "brightness:1"],
 )  # fmt: skip
 def test_what_is_no_edit_is_none(word: str) -> None:
     assert edited.read(word) == Edits()

@@ -72,6 +72,12 @@ def test_a_picture_of_ones_own_is_a_guest_without_origin(visit: Visit, replies: 
     assert "Your picture" in texts(page)
 
 
+def test_a_file_that_is_no_picture_is_said_and_the_map_stays(visit: Visit, replies: dict[str, Any]) -> None:
+    page = visit()
+    page.file_uploader(key="embedding.file").upload("mine.png", b"no picture").run()
+    assert not page.exception and "not a picture" in texts(page) and cloud(page)["guests"] == []
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
@@ -128,6 +134,22 @@ def test_without_labels_dots_are_coloured_by_what_is_known() -> None:
     assert found.levels.tolist() == [2, 0, 1] and found.legend == ("a", "b", "unlabelled")
     assert colouring.coloured(of, "predicted class", ("a", "b"), 0).legend == ("a", "b")
     assert colouring.shown(of, colouring.Filter(wrong=True)).tolist() == [False, True, False]
+
+
+UNLABELLED = """
+import streamlit as st
+from app.embedding import controls
+
+st.session_state["said"] = controls.stacked([5], ("a", "b"), ("predicted class", "confidence", "margin"))
+"""
+
+
+def test_without_labels_nothing_is_misclassified_and_no_classes_overlap() -> None:
+    page = AppTest.from_string(UNLABELLED)
+    page.query_params["wrong"] = page.query_params["contours"] = "true"
+    page.run()
+    said = page.session_state["said"]
+    assert not page.toggle and not page.exception and (said.by.wrong, said.contours) == (False, False)
 
 
 COMPACT = """

@@ -348,7 +348,7 @@ def test_ablation_compares_with_random_filters(
     count = len(images) + min(len(images), IMAGES - len(images))
     labels = dataset(run.objects, run.attributes["dataset"]).read_blocks("label")
     page = visit({"filters": as_word(chosen)})
-    rest = ablation.others(np.array(images), IMAGES)
+    rest = ablation.others(np.array(images), np.arange(IMAGES))
     true = labels[[*images, *rest]]
     sure = 8.0 * np.eye(CLASSES)[true]
     out = np.where((np.arange(count) < len(images))[:, None], 0, sure)
@@ -382,8 +382,8 @@ def test_the_sentence_says_when_others_do_as_much() -> None:
 
 def test_images_compared_are_at_most_64_of_each_kind() -> None:
     having_it = np.arange(0, 400, 2)
-    assert len(ablation.spread(having_it)) == len(ablation.others(having_it, 500)) == ablation.MOST
-    assert not set(ablation.others(having_it, 500)) & set(having_it)
+    without = ablation.others(having_it, np.arange(500))
+    assert len(ablation.spread(having_it)) == len(without) == ablation.MOST and not set(without) & set(having_it)
 
 
 def small() -> None:

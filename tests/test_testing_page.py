@@ -148,7 +148,7 @@ def test_a_turn_of_hue_makes_another_class(visit: Callable[..., AppTest], child:
 
 def test_the_address_restores_everything(visit: Callable[..., AppTest], run: Run, child: Probe) -> None:
     state = "rotation:15,flip_vertical:1,hue:-100,region:0.1/0.2/0.5/0.6,fill:black,corners:black,seed:7,target:2"
-    page = visit(edits=state, technique="Grad-CAM++", explains="after", epoch="3")
+    page = visit(edits=state, technique="grad-cam++", explains="after", epoch="3")
     asked = next(reversed([asked for asked in child.answers if not asked.along]))
     assert asked.epoch == 3 and asked.edits.values == {"rotation": 15, "flip_vertical": 1, "hue": -100}
     assert (asked.edits.region, asked.edits.fill, asked.edits.corners) == ((0.1, 0.2, 0.5, 0.6), "black", "black")
@@ -187,7 +187,7 @@ def test_what_is_taken_away_is_what_the_network_saw(visit: Callable[..., AppTest
     assert json.loads(str(numbers["edits"]))["settings"] == [["hue", 120], ["blur", 3]]
     assert "hue 120°, blur 3" in str(numbers["caption"]).lower() and files["sheet.png"].startswith(b"\x89PNG")
     (link,) = (code.value for code in page.code)
-    assert "epoch=4" in link and "edits=hue%3A120%2Cblur%3A3" in link and "technique=Grad-CAM" in link
+    assert "epoch=4" in link and "edits=hue%3A120%2Cblur%3A3" in link and "technique=grad-cam" in link
 
 
 def test_undo_undoes_all(visit: Callable[..., AppTest], child: Probe) -> None:
@@ -249,7 +249,7 @@ def test_without_an_image_the_page_says_where_to_find_one(visit: Callable[..., A
 
 
 def test_a_technique_that_is_not_defined_says_why_and_the_rest_stays(visit: Callable[..., AppTest]) -> None:
-    page = visit(technique="CAM")
+    page = visit(technique="cam")
     assert "CAM needs" in texts(page) and not pictured(page)["maps"] and rows(page)["hue"]["curve"]
 
 

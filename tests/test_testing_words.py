@@ -24,11 +24,11 @@ NAMES = ("cat", "dog", "frog")
 def test_the_sentence_says_what_is_withstood_and_what_not() -> None:
     said = words.verdict([ROTATION, ATTACK, BLUR], NAMES, 0)
     assert said == (
-        "The prediction cat withstands blur over the whole range. It changes with FGSM attack at 2.13/255 (to dog); "
+        "The prediction cat withstands blur at every value tried. It changes with FGSM attack at 2.13/255 (to dog); "
         "rotation at −92.4° (to dog). Of its range, FGSM attack needs the least."
     )
     assert "withstands" not in words.verdict([ATTACK], NAMES, 0)
-    assert words.verdict([BLUR], NAMES, 1) == "Leave out blur: the other edits still change it."
+    assert words.verdict([BLUR], NAMES, 1) == "Nothing is said of blur: the other edits change it already."
     flip = curve("flip_vertical", [0, 1], [0.9, 0.2], [NONE, [1, 1]])
     assert words.flip_words(flip, NAMES) == "to dog"
 

@@ -210,6 +210,8 @@ def test_edits_come_back_as_they_were_sent() -> None:
         ({}, {"fill": "pink"}, "mean, blur, black"),
         ({}, {"corners": "round"}, "reflect, black"),
         ({}, {"region": (0, 0, 0, 0)}, "no area"),
+        ({}, {"seed": -5}, "from 0 to 9999"),
+        ({}, {"seed": 10**23}, "from 0 to 9999"),
     ],
 )
 def test_edits_that_are_none_are_refused(values: dict[str, float], options: dict[str, object], words: str) -> None:

@@ -51,7 +51,11 @@ def add_network(run: Run, at: Sequence[int] | None = None, filters: Sequence[int
     options = {"reduction": "mean", "z_scored": True}
     activations = run.add("activations-0a", "activations", sizes, epochs, facts | options | {"layers": layers})
     patterns = run.add(
-        "patterns-0a", "patterns", sizes, epochs, facts | {"activations": "activations-0a", "support": SUPPORT}
+        "patterns-0a",
+        "patterns",
+        sizes,
+        epochs,
+        facts | {"activations": "activations-0a", "support": SUPPORT, "most": sizes["pattern"]},
     )
     for epoch in epochs if at is None else at:
         values = answers_at(epoch, labels, filters)

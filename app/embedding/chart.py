@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import reading, selection
 from app.address import held, hold
@@ -26,7 +28,7 @@ KEY = "embedding.map"
 OF_LABELS = ("true class", "correctness")  # colours that need labels
 BELIEF = (
     "Who lies close together is alike to the network. How far apart two groups lie, and how large they are, means little: "
-    "t-SNE keeps neighbours, not distances. The neighbours beside the map are those among the features themselves."
+    "t-SNE keeps neighbours, not distances."
 )
 
 
@@ -43,9 +45,19 @@ def unfinished(now: Selection, artifact: Artifact) -> None:
 
 
 def draw(
-    now: Selection, maps: stored.Maps, artifact: Artifact, chosen: Choice, beside: Sequence[Guest], *, height: int = 0
+    now: Selection,
+    maps: stored.Maps,
+    artifact: Artifact,
+    chosen: Choice,
+    beside: Sequence[Guest],
+    *,
+    height: int = 0,
+    about: DeltaGenerator | None = None,
 ) -> None:
-    """The map of the selected epoch, which is there, and who is on it `beside` the dots; height in pixels, 0: its own."""
+    """The map of the selected epoch, which is there, and who is on it `beside` the dots; height in pixels, 0: its own.
+
+    about: where it is said how far it may be believed; above the map unless given.
+    """
     places = stored.places(artifact, now.epoch)
     if not np.isfinite(places).all():
         st.warning(
@@ -53,7 +65,7 @@ def draw(
         )
         return
     of = outcome_at(now.evaluation, now.data, now.epoch)
-    if not height:
+    with about or nullcontext():
         counted(now, artifact, int(shown(of, chosen.by).sum()), len(of.true))
     near = stored.neighbours(maps.features, now.epoch, now.focus) if maps.features and now.focus is not None else ()
     packed_map = packed(now.run, now.evaluation, now.data, artifact, now.epoch, chosen, now.chosen)
@@ -89,9 +101,11 @@ def having(now: Selection) -> list[int]:
 
 def ringed(now: Selection) -> str:
     """What the rings stand for; "" where there are none."""
-    count = len(having(now))
-    of = f"{count:,} image{'s' * (count != 1)} with {network.words(now.filters)}"
-    return f"Ringed: {of}" if count else ""
+    count, activations = len(having(now)), network.found(now).activations
+    if not count or activations is None:
+        return ""
+    chosen = network.known(now.filters, network.layers(activations))
+    return f"Ringed: {count:,} image{'s' * (count != 1)} with {network.words(chosen)}"
 
 
 def view(artifact: Artifact) -> str:
@@ -105,7 +119,7 @@ def view(artifact: Artifact) -> str:
 
 def belief(now: Selection, artifact: Artifact, chosen: Choice) -> None:
     """What the map means, and what it does not."""
-    st.caption(BELIEF)
+    st.caption(f"{BELIEF} The neighbours beside the map are those among the features themselves.")
     if not chosen.contours or not np.isfinite(stored.places(artifact, now.epoch)).all():
         return
     found = overlap(now.run, now.evaluation, now.data, artifact, now.epoch, chosen.by)
@@ -114,7 +128,8 @@ def belief(now: Selection, artifact: Artifact, chosen: Choice) -> None:
         return
     levels = " and ".join(filter(None, [", ".join(map(str, found.levels[:-1])), str(found.levels[-1])]))
     st.caption(
-        f"Inside a line, at least two classes have {levels} or more images within about {contours.REACH:.0%} of the map's width."
+        f"Inside a line, at least two classes have {levels} or more images, each counted by a Gaussian of "
+        f"{contours.REACH:.0%} of the map's width around it: less, the farther away it is."
     )
 
 

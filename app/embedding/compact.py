@@ -20,13 +20,15 @@ def cloud(selected: Selection, height: int) -> None:
         st.info(" ".join(plain(reason) for reason in maps.reasons) or NOTHING)
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        chosen = controls.in_popover(list(maps.by_perplexity), selected.classes, chart.words(selected))
+        about = st.popover("Colour and filter", icon=":material/filter_alt:", help=chart.BELIEF)
+        with about:
+            chosen = controls.stacked(list(maps.by_perplexity), selected.classes, chart.words(selected))
         st.caption(plain(chart.ringed(selected)))
     artifact = maps.by_perplexity[chosen.perplexity]
     if selected.epoch not in reading.epochs(artifact):
         chart.unfinished(selected, artifact)
         return
     found = guests.guests(selected, chosen.perplexity, None)
-    chart.draw(selected, maps, artifact, chosen, found, height=height)
+    chart.draw(selected, maps, artifact, chosen, found, height=height, about=about)
     for item in found:
         guests.state(item)

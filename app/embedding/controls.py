@@ -34,14 +34,13 @@ def choice(perplexities: Sequence[int], names: Sequence[str], words: Sequence[st
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         first, second = perplexity(perplexities), colour(words)
         with st.popover("Filter", icon=":material/filter_alt:"):
-            by = filters(names)
-        return Choice(first, second, by, contours())
+            by = filters(names, words)
+        return Choice(first, second, by, contours(words))
 
 
-def in_popover(perplexities: Sequence[int], names: Sequence[str], words: Sequence[str] = WORDS) -> Choice:
-    """The same behind one button."""
-    with st.popover("Colour and filter", icon=":material/filter_alt:"):
-        return Choice(perplexity(perplexities), colour(words), filters(names), contours())
+def stacked(perplexities: Sequence[int], names: Sequence[str], words: Sequence[str] = WORDS) -> Choice:
+    """The same one below the other."""
+    return Choice(perplexity(perplexities), colour(words), filters(names, words), contours(words))
 
 
 def perplexity(there: Sequence[int]) -> int:
@@ -58,16 +57,17 @@ def colour(words: Sequence[str]) -> str:
     )
 
 
-def contours() -> bool:
-    return st.toggle("Overlap", key="contours", help=HELP["contours"], **KEPT)
+def contours(words: Sequence[str]) -> bool:
+    """Of true classes, so where dots can be coloured by these."""
+    return "true class" in words and st.toggle("Overlap", key="contours", help=HELP["contours"], **KEPT)
 
 
-def filters(names: Sequence[str]) -> Filter:
-    """Draws the filters and returns what they say."""
+def filters(names: Sequence[str], words: Sequence[str]) -> Filter:
+    """Draws the filters and returns what they say; right and wrong are told apart where they are a colour, too."""
     classes = (-1, *range(len(names)))
     for key in ("between", "and"):
         forget_unless(key, classes)
-    wrong = st.toggle("Misclassified only", key="wrong", **KEPT)
+    wrong = "correctness" in words and st.toggle("Misclassified only", key="wrong", **KEPT)
     first, second = (
         st.selectbox(
             label,

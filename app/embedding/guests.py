@@ -58,7 +58,7 @@ def guests(now: Selection, perplexity: int, own: Picture | None, *, seconds: flo
     found = []
     if now.focus is not None:
         of = picture.of_data(now.data, now.focus)
-        made = edited.current_edits(of)
+        made = edited.current_edits(of, len(now.classes))
         if not made.nothing:
             found.append(guest("edited", now, of, perplexity, seconds, edits=made))
     if own:

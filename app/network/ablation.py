@@ -56,7 +56,10 @@ def section(now: Selection) -> None:
 
 
 def result(now: Selection, chosen: stored.Filters, having: np.ndarray) -> None:
-    images = [spread(having), others(having, len(reading.labels(now.data)))]
+    images = compared(having, reading.labels(now.data))
+    if not len(images[0]):
+        st.caption("None of the images concerned has a label, so there is no true class to compare.")
+        return
     request = asking.ablation(now, chosen, np.concatenate(images))
     answer = asking.reply("ablation", request, SECONDS)
     if answer is None:
@@ -83,14 +86,22 @@ def result(now: Selection, chosen: stored.Filters, having: np.ndarray) -> None:
     )
 
 
+def compared(having: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+    """Images with the pattern, and without; where some of all have a label, those that have none are left out."""
+    known = np.flatnonzero(labels != UNLABELLED)
+    every = known if len(known) else np.arange(len(labels))
+    own = np.intersect1d(having, every)
+    return [spread(own), others(own, every)]
+
+
 def spread(images: np.ndarray) -> np.ndarray:
     """At most MOST of them, evenly."""
     return images[np.linspace(0, len(images) - 1, min(MOST, len(images))).round().astype(int)]
 
 
-def others(having: np.ndarray, count: int) -> np.ndarray:
-    """As many images of all `count` that do not have the pattern, drawn by a fixed seed."""
-    rest = np.setdiff1d(np.arange(count), having)
+def others(having: np.ndarray, every: np.ndarray) -> np.ndarray:
+    """As many of all images that do not have the pattern, drawn by a fixed seed."""
+    rest = np.setdiff1d(every, having)
     return np.sort(np.random.default_rng(0).permutation(rest)[: min(MOST, len(having))])
 
 

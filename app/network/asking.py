@@ -27,7 +27,7 @@ def path(now: Selection) -> Request | None:
     if now.focus is None:
         return None
     of = picture.of_data(now.data, now.focus)
-    made = edited.current_edits(of)
+    made = edited.current_edits(of, len(now.classes))
     if made.nothing:
         return None
     return Request(**of_epoch(now), pixels=of.data, shape=of.shape, classes=(), techniques=(), layer="", edits=made,

@@ -19,23 +19,21 @@ KEY = "network.dots"
 ENDS = {False: (10, 228), True: (64, 246)}  # of the colours, on a light ground and on a dark one
 
 
-def dots(now: Selection, height: int = 380, *, edited: np.ndarray | None = None) -> None:
-    """Draws the dots, `height` pixels high, or says why there are none. edited: the path (L,) of the edited focus image."""
+def dots(now: Selection, height: int = 380, *, edited: np.ndarray | None = None) -> bool:
+    """Draws the dots, `height` pixels high, or says why there are none: False. edited: the path (L,) of the edited focus."""
     found = stored.found(now)
     if found.activations is None:
         states.nothing(found, "activations")
-        return
-    if not states.there(now, found.activations, "activations"):
-        return
-    draw(now, found.activations, height, edited)
+        return False
+    return states.there(now, found.activations, "activations") and draw(now, found.activations, height, edited)
 
 
-def draw(now: Selection, activations: Artifact, height: int, edited: np.ndarray | None) -> None:
+def draw(now: Selection, activations: Artifact, height: int, edited: np.ndarray | None) -> bool:
     depth = stored.layers(activations)
     usual = stored.usual(activations, now.epoch)
     if not np.isfinite(usual.mean).all():
         st.warning(f"At epoch {now.epoch} the network gives no finite numbers: it has diverged.")
-        return
+        return False
     chosen = stored.flat(stored.known(now.filters, depth), depth)
     filters.show(
         filters.marked(
@@ -47,6 +45,7 @@ def draw(now: Selection, activations: Artifact, height: int, edited: np.ndarray 
         key=KEY,
         on_pick=lambda place, joins: pick(now, depth, place, joins=joins),
     )
+    return True
 
 
 def pick(now: Selection, depth: tuple[stored.Layer, ...], place: int, *, joins: bool) -> None:

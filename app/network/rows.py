@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import reading, selection
-from app.address import KEPT, forget_unless
+from app.address import KEPT, as_widget, forget_unless, word
 from app.charts import PETROFF
 from app.network import dots, recommended, states, stored
 from app.network.recommended import KINDS, ORDERS, SCOPES
@@ -34,7 +34,8 @@ HELP = {
 }
 NOTE = (
     "Lift: images that have the pattern, divided by how many would if layers were independent. p: the share of data sets, "
-    "the true one and shuffled ones, in which as many images have it; each pattern by itself, not corrected for their number."
+    "the true one and shuffled ones, in which as many images have it; each pattern by itself, not corrected for their number; "
+    "–: the recipe asks for no shuffled ones (permutations = 0)."
 )
 
 
@@ -57,23 +58,24 @@ def patterns(now: Selection, *, compact: bool = False) -> None:
     if not len(listed):
         st.caption(none_here(now, scope, chosen))
         return
-    page(now, found, there, listed, paths, compact=compact)
+    about = {"these images": now.images, "these filters": chosen}.get(scope, ())
+    page(now, found, listed, paths, of=(scope, order, kind, about, len(listed)), compact=compact)
     if not compact:
-        st.caption(NOTE + kept(found.patterns, now.epoch, len(there)))
+        st.caption(NOTE + kept(found.patterns, now.epoch))
 
 
-def kept(artifact: Artifact, epoch: int, count: int) -> str:
+def kept(artifact: Artifact, epoch: int) -> str:
     """That only the most frequent patterns are stored, where that is so."""
-    searched = artifact.read("found", epoch)
-    if (searched < 0).any() or searched.max() > count:
-        return f" Stored are the {count:,} patterns that most images have; there are more."
+    searched, most = artifact.read("found", epoch), artifact.attributes["most"]
+    if searched[0] > most or (searched < 0).any():
+        return f" Not all are stored: of each kind the {most:,} that most images have."
     return ""
 
 
 def controls(there: stored.Patterns, *, compact: bool) -> tuple[str, str, str]:
     """Which patterns, in which order, of which kind."""
     kinds = ("any", *(name for name, bit in KINDS.items() if (there.kind & bit).any()))
-    for key, options in (("patterns", SCOPES), ("sort", tuple(ORDERS)), ("charts", CHARTS), ("kind", kinds)):
+    for key, options in (("patterns", SCOPES), ("sort", tuple(ORDERS)), ("kind", kinds)):
         forget_unless(key, options)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         scope = st.segmented_control(
@@ -83,7 +85,7 @@ def controls(there: stored.Patterns, *, compact: bool) -> tuple[str, str, str]:
         if compact:
             return scope, "surprise", ""
         order = st.selectbox("Order", tuple(ORDERS), key="sort", help=HELP["sort"], width=120, **KEPT)
-        st.selectbox("Classes", CHARTS, key="charts", help=HELP["charts"], width=135, **KEPT)
+        st.selectbox("Classes", CHARTS, help=HELP["charts"], width=135, **as_widget("charts", CHARTS, CHARTS[0]))
         kind = st.selectbox("Kind", kinds, key="kind", help=HELP["kind"], width=125, **KEPT)
     return scope, order, "" if kind == "any" else kind
 
@@ -99,11 +101,14 @@ def none_here(now: Selection, scope: str, chosen: stored.Filters) -> str:
 
 
 def page(
-    now: Selection, found: stored.Found, there: stored.Patterns, listed: np.ndarray, paths: np.ndarray, *, compact: bool
+    now: Selection, found: stored.Found, listed: np.ndarray, paths: np.ndarray, *, of: Hashable, compact: bool
 ) -> None:
+    """A page of the patterns listed; the first one again where they are others: `of`."""
+    assert found.patterns
+    there = stored.patterns(found.patterns, now.epoch)
     size = COMPACT_PAGE if compact else PAGE
     count = -(-len(listed) // size)
-    turned = turn("network.page", (now.images, now.filters, len(listed)), count)
+    turned = turn("network.page", of, count)
     shown = listed[(turned - 1) * size : turned * size]
     shared = mining.matches(paths, there.filters[shown]).sum(1)
     notes = [note(int(number), int(own), now) for number, own in zip(shown, shared, strict=True)]
@@ -142,7 +147,8 @@ def show(
     there = stored.patterns(found.patterns, now.epoch)
     images = [example_images(now, found.activations, there.of(number), examples) for number in numbers]
     places = widget.placed([image for of in images for image in of])
-    marked = recommended.number_of(there.filters, now.filters)
+    chosen = stored.known(now.filters, stored.layers(found.activations))
+    marked = recommended.number_of(there.filters, chosen)
     rows = tuple(
         Row(
             pattern=number,
@@ -187,7 +193,7 @@ def measures(there: stored.Patterns, number: int) -> tuple[tuple[str, str], ...]
     return (
         ("images", f"{there.support[number]:,}"),
         ("lift", f"{there.lift[number]:,.0f}" if there.lift[number] >= 100 else f"{there.lift[number]:.3g}"),
-        ("p", "–" if np.isnan(p_value) else f"{p_value:.3f}"),
+        ("p", "–" if np.isnan(p_value) else f"{p_value:.3g}"),
     )
 
 
@@ -196,7 +202,7 @@ def measures(there: stored.Patterns, number: int) -> tuple[tuple[str, str], ...]
 
 def classes(now: Selection, counts: np.ndarray, images: int) -> dict[str, Any]:
     """How a row shows its images, (K,) of them by class: as a pie or as bars, in which slices."""
-    asked = st.session_state.get("charts", CHARTS[0])
+    asked = word("charts", CHARTS, CHARTS[0])
     chart = {"pies": "pie", "bars": "bars"}.get(asked) or ("bars" if misleading(counts) else "pie")
     rest = images - int(counts.sum())
     unlabelled = (Slice(reading.NO_LABEL, rest, OTHERS),) if rest else ()

@@ -31,7 +31,7 @@ def selected(now: Selection) -> None:
     depth = stored.layers(found.activations)
     chosen = stored.known(now.filters, depth)
     if len(chosen) < len(now.filters):
-        st.warning("The address names filters that this network does not have.")
+        st.warning("Filters are selected that this network does not have.")
     if not chosen:
         st.caption(
             "Click a dot to see what its filter answers to, or a pattern to see the images that share it. With Shift, a "
@@ -153,14 +153,18 @@ def together(now: Selection, found: stored.Found, chosen: stored.Filters) -> Non
             pattern = foremost(there, chosen)
     if len(pattern) < 2:
         st.markdown("**A pattern**")
-        st.caption(f"No stored pattern holds {stored.words(chosen)}.")
+        none = (
+            "There are no patterns at this epoch."
+            if there is None
+            else f"No stored pattern holds {stored.words(chosen)}."
+        )
+        st.caption(none)
         return
     images = stored.images_with(found.activations, now.epoch, pattern)
     st.markdown(f"**A pattern: {stored.words(pattern)}**")
     gallery(now, images)
-    number = recommended.number_of(there.filters, pattern) if there is not None else None
-    stored_one = "" if number is not None else " This combination is none of the stored patterns."
-    st.caption(f"{mixture(now, images)}{stored_one}")
+    new = there is not None and recommended.number_of(there.filters, pattern) is None
+    st.caption(mixture(now, images) + " This combination is none of the stored patterns." * new)
     if len(chosen) == 1:
         st.button("Select this pattern", key="network.foremost", on_click=selection.choose_filters, args=(pattern,))
 

@@ -1,5 +1,7 @@
 """All changes at a glance in a quarter of the Workbench: a small chart each, drawn by one component."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import selection
@@ -35,7 +37,7 @@ def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) ->
     of = scene(selected, found)
     rows = -(-len(found) // columns)
     drawing = shown(of, max(LEAST, height // rows - AROUND), columns)
-    st.caption(plain(said(of, alone=any(item.own for item in drawing.charts))))
+    st.caption(plain(said(of, drawing.charts)))
     curves.curves(
         drawing,
         key="simulation.curves",
@@ -50,9 +52,10 @@ def pick(of: Scene, line: int, change: str) -> None:
     choose_change(change)
 
 
-def said(of: Scene, *, alone: bool) -> str:
-    own = f"; dashed: image {of.selection.focus}" if alone else ""
-    return f"{of.kind.axis.capitalize()}; strong: {of.who} (n = {of.count:,}){own}"
+def said(of: Scene, shown: Sequence[Chart]) -> str:
+    own = f"; dashed: image {of.selection.focus}" if any(item.own for item in shown) else ""
+    here = "; upright: Testing" if any(item.setting is not None for item in shown) else ""
+    return f"{of.kind.axis.capitalize()}; strong: {of.who} (n = {of.behind:,}){own}{here}"
 
 
 def shown(of: Scene, height: int, columns: int) -> Curves:

@@ -1,5 +1,6 @@
 """One change in large: the line of each class, and what the chosen class withstands."""
 
+import numpy as np
 import streamlit as st
 
 from app import reading
@@ -9,6 +10,7 @@ from app.simulation import charts, words
 from app.simulation.scene import Scene, choose_change, choose_measure, drawn, look, pick_class, withstood
 from app.simulation.stored import MEASURES
 from precompute.catalogue import CHANGES
+from store.schema import UNLABELLED
 from store.shards import Artifact
 
 KEY = "simulation.large"
@@ -65,10 +67,9 @@ def alt(of: Scene, made: charts.Drawn) -> str:
     line = made.values[made.chosen]
     form = "{:.2f}" if of.measure == "rank" else "{:.0%}"
     ends = [form.format(float(line[at])) for at in (0, place, -1)]
-    return (
-        f"{CHANGES[of.change].title}: {of.kind.axis} of {len(made.values)} classes. {of.who}: {ends[1]} unchanged, {ends[0]} at "
-        f"{made.points[0]:g}, {ends[2]} at {made.points[-1]:g}."
-    )
+    own = f"{ends[1]} unchanged, {ends[0]} at {made.points[0]:g}, {ends[2]} at {made.points[-1]:g}"
+    own = "no image" if np.isnan(line).all() else own
+    return f"{CHANGES[of.change].title}: {of.kind.axis} of {len(made.values)} classes. {of.who}: {own}."
 
 
 def said(of: Scene, made: charts.Drawn) -> str:
@@ -78,9 +79,8 @@ def said(of: Scene, made: charts.Drawn) -> str:
     many = ""
     if made.overall is not None:
         others = len(made.values) - 1
-        many = (
-            f" Grey: 10, 50 and 90 % over all {len(now.classes)} classes; thin: the {others} it is most confused with."
-        )
+        thin = f"; thin: the {others} it is most confused with" if others else ""
+        many = f" Grey: 10, 50 and 90 % over all {len(now.classes)} classes{thin}."
     form = "Black or white marks" if CHANGES[of.change].binary else "Dashed"
     dashed = f" {form}: {made.own_name}." if made.own is not None else ""
     how = {
@@ -89,14 +89,16 @@ def said(of: Scene, made: charts.Drawn) -> str:
         "fgsm": " The loss of the true class is raised.",
     }.get(of.change, "")
     thing = "dot" if CHANGES[of.change].binary else "line"
-    each = f"n = {of.count:,} images of {of.who}" if of.measure != "overall" else f"n = {sum(facts['counts']):,} images"
-    return f"Epoch {now.epoch} · {each}.{band}{dashed}{many}{how} A click on a {thing} chooses its class."
+    who = f" of {of.who}" if of.measure != "overall" else ""
+    return f"Epoch {now.epoch} · n = {of.behind:,} images{who}.{band}{dashed}{many}{how} A click on a {thing} chooses its class."
 
 
 def of_focus(now: Selection, artifact: Artifact, made: charts.Drawn) -> str:
     """Why the focus image has no line of its own, where one would be expected."""
     if now.focus is None or made.own is not None:
         return ""
+    if reading.labels(now.data)[now.focus] == UNLABELLED:
+        return f"Image {now.focus} has no label, so it is none of any class, and was not changed."
     if now.focus not in reading.measured(artifact, "number", now.epoch):
         few = artifact.attributes["images"]
         return f"Image {now.focus} is not among those that were changed: the recipe asks for {few} of each class."

@@ -7,15 +7,12 @@ import streamlit as st
 
 from app import reading, selection
 from app.address import held, hold
-from app.memory import remembered
-from app.saliency.stored import of_kind
 from app.selection import Selection
 from app.simulation import charts, stored
 from app.simulation.charts import Drawn, Look
 from app.simulation.stored import MEASURES, Measure
 from app.testing.edited import now as edits_now
 from precompute.catalogue import CHANGES
-from store.runs import Run
 from store.shards import Artifact
 
 CLASSES_SHOWN = charts.MANY
@@ -46,6 +43,11 @@ class Scene:
     def count(self) -> int:
         """Images of the chosen class that were changed."""
         return int(self.artifact.attributes["counts"][self.selection.chosen])
+
+    @property
+    def behind(self) -> int:
+        """Images that the chosen class's line is a mean over."""
+        return sum(self.artifact.attributes["counts"]) if self.measure == "overall" else self.count
 
 
 def scene(now: Selection, curves: dict[str, Artifact]) -> Scene:
@@ -112,18 +114,9 @@ def over_all_classes(values: np.ndarray) -> np.ndarray:
 
 
 def withstood(of: Scene) -> list[stored.Withstood]:
+    """What the chosen class withstands along each change."""
     now = of.selection
-    return list(all_withstood(now.run, now.evaluation, now.data, now.epoch, now.chosen, tuple(of.curves)))
-
-
-@remembered(500)
-def all_withstood(
-    run: Run, evaluation: Artifact, data: Artifact, epoch: int, chosen: int, names: tuple[str, ...]
-) -> tuple[stored.Withstood, ...]:
-    latest: dict[str, Artifact] = {}
-    for item in of_kind(run, "simulation", evaluation):
-        latest.setdefault(item.attributes["change"], item)
-    return tuple(stored.withstood(latest[name], data, epoch, chosen) for name in names)
+    return [stored.withstood(artifact, now.data, now.epoch, now.chosen) for artifact in of.curves.values()]
 
 
 def pick_class(chart: str, names: tuple[str, ...], change: str = "") -> None:

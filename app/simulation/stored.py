@@ -103,10 +103,10 @@ def of_ranks(artifact: Artifact, data: Artifact, epoch: int, measure: str) -> np
 
 
 def spread(artifact: Artifact, data: Artifact, epoch: int, measure: str, chosen: int) -> np.ndarray:
-    """From 10 to 90 % of the images of a class at each point, (2, P); (0, P) of a measure that single images have not."""
-    if measure == "probability":
-        return reading.measured(artifact, "quantiles", epoch)[chosen][[LOW, HIGH]]
+    """From 10 to 90 % of the images of a class at each point, (2, P); (0, P) without images, or of a measure of none."""
     own = ranks_of(artifact, data, epoch, chosen)
+    if measure == "probability" and len(own):
+        return reading.measured(artifact, "quantiles", epoch)[chosen][[LOW, HIGH]]
     if measure == "rank" and len(own):
         return np.quantile(own, (0.1, 0.9), axis=0)
     return np.zeros((0, own.shape[1]))
@@ -217,6 +217,7 @@ class Withstood:
         return min((abs(value - start) / abs(end - start) for value, end in lost), default=np.inf)
 
 
+@remembered(2000)
 def withstood(artifact: Artifact, data: Artifact, epoch: int, chosen: int) -> Withstood:
     ranks, here = ranks_of(artifact, data, epoch, chosen), identity(artifact)
     known = ranks[ranks[:, here] == 1] == 1  # (m, P)

@@ -24,13 +24,13 @@ def verdict(found: Sequence[Withstood], who: str, count: int) -> str:
     parts = [f"Of the {images(count)} of {who}, {known} {'is' if known == 1 else 'are'} recognised unchanged."]
     rule = f"at least {percent(ENOUGH)} of these stay recognised"
     if firm:
-        parts.append(f"It withstands {listed(list(map(title, firm)))} over the whole range: {rule}.")
+        parts.append(f"It withstands {listed(list(map(title, firm)))} at every point: {rule}.")
     if partly:
         ranges = "; ".join(f"{title(item)} {between(item)}" for item in partly)
         parts.append(f"{'In part' if firm else 'It withstands in part'}: {ranges}{'' if firm else f', where {rule}'}.")
     if weak:
         parts.append(f"It does not withstand {listed(list(map(title, weak)))}: fewer than {percent(ENOUGH)} are left.")
-    if partly:
+    if partly and not weak:
         first = min(partly, key=lambda item: item.least)
         name, worst = title(first), percent(min(first.share))
         parts.append(
@@ -40,7 +40,7 @@ def verdict(found: Sequence[Withstood], who: str, count: int) -> str:
 
 
 def sorted_out(found: Sequence[Withstood]) -> tuple[list[Withstood], list[Withstood], list[Withstood]]:
-    """Those withstood over the whole range, in part, and not at all."""
+    """Those withstood at every point, in part, and not at all."""
     firm = [item for item in found if item.whole]
     weak = [item for item in found if not item.whole and item.reach[0] == item.reach[1]]
     return firm, [item for item in found if item not in firm and item not in weak], weak
@@ -93,18 +93,19 @@ def trained(artifact: Artifact, counts: np.ndarray, level: np.ndarray, who: str)
     if not total:
         return f"No training image of {who} was measured."
     there, bare = counts[:-1], int(counts[-1])
+    those = f"{total:,} training image{'s' * (total != 1)} of {who} that {'was' if total == 1 else 'were'} measured"
     grey = f" {percent(bare / total)} of them are grey and have none." if bare else ""
     if not there.sum():
-        return f"All {images(total)} of {who} to train on are grey and have no hue."
+        return f"All {those} are grey and have no hue."
     if facts["circle"]:
         low = facts["edges"][int(there.argmax())]
         high = facts["edges"][int(there.argmax()) + 1]
         often = f"most often {low:.0f}{facts['factor_unit']} to {high:.0f}{facts['factor_unit']}"
-        return f"{facts['factor'].capitalize()} of {images(total)} of {who} to train on: {often}.{grey}"
+        return f"{facts['factor'].capitalize()} of {those}: {often}.{grey}"
     low, high = (quantile(there, np.array(facts["edges"]), share) for share in (0.1, 0.9))
     here, ends = facts["points"].index(facts["identity"]), (0, -1)
     spread = f"80\N{NO-BREAK SPACE}% lie between {low:.2f} and {high:.2f}"
-    said = f"{facts['factor'].capitalize()} of {images(total)} of {who} to train on: {spread}.{grey}"
+    said = f"{facts['factor'].capitalize()} of {those}: {spread}.{grey}"
     if not np.isfinite(level[here]):
         return said
     ways = [f"{level[end]:.2f} at {number(facts['change'], facts['points'][end])}" for end in ends]

@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app import probe
+from app.address import word
 from app.probe import Answer, Request
 from app.saliency import stored
 from app.saliency.strips import visitor
 from app.selection import Selection
 from app.testing.picture import Picture
+from precompute.catalogue import TECHNIQUES
 from precompute.edits import PREDICTED, PREDICTED_AFTER, Edits
 from store.errors import LoupeError
 
 ANSWER_SECONDS = 1.0  # that the page waits for an answer before it says that it waits
 EXPLAINED = ("before", "after", "true", "chosen")  # words of the address and of the page alike
+TECHNIQUE = "grad-cam"
 
 Known = Mapping[Request, Answer | LoupeError]
 
@@ -39,6 +42,14 @@ class Scene:
     def explained(self) -> int:
         known = {"before": PREDICTED, "after": PREDICTED_AFTER, "chosen": self.selection.chosen}
         return known.get(self.explain, PREDICTED if self.picture.label is None else self.picture.label)
+
+
+def scene_of(selected: Selection, picture: Picture) -> Scene:
+    """How a picture is looked at: what the address names of it, as far as it is there; else the defaults."""
+    layer = word("at", layer_words(selected), selected.run.attributes["default_layer"])
+    explain = word("explains", EXPLAINED, EXPLAINED[0])
+    explain = EXPLAINED[0] if explain == "true" and picture.label is None else explain
+    return Scene(selected, picture, word("technique", TECHNIQUES, TECHNIQUE), layer, explain)
 
 
 def layer_words(selected: Selection) -> dict[str, str]:

@@ -14,7 +14,6 @@ from precompute.edits import Edits
 
 FEW = ("rotation", "brightness", "hue", "fgsm")  # sliders that are always there; a popover has the others
 CLASSES = 3  # with bars
-TECHNIQUE = "grad-cam"
 
 
 def compact(selected: Selection, height: int) -> None:
@@ -31,16 +30,8 @@ def ahead(selected: Selection) -> None:
     """Asks the network already, so that it answers while other views are drawn."""
     if selected.focus is not None:
         picture = of_data(selected.data, selected.focus)
-        asking.begin(asking.both(scene_of(selected, picture), edited.current_edits(picture)))
-
-
-def scene_of(selected: Selection, picture: Picture) -> Scene:
-    """The scene with what was chosen on the page of its own, where anything was."""
-    state, layers = st.session_state, asking.layer_words(selected)
-    layer = state.get("at") if state.get("at") in layers else selected.run.attributes["default_layer"]
-    explain = state.get("explains")
-    explain = explain if explain in asking.EXPLAINED else "before"
-    return Scene(selected, picture, state.get("technique") or TECHNIQUE, layer, explain)
+        made = edited.current_edits(picture, len(selected.classes))
+        asking.begin(asking.both(asking.scene_of(selected, picture), made))
 
 
 @st.fragment
@@ -49,7 +40,7 @@ def draw(selected: Selection, picture: Picture, word: str) -> None:
     if held(edited.WORD) != word:
         st.rerun()  # the other views show the edits too
     with plain_errors():
-        scene, made = scene_of(selected, picture), edited.current_edits(picture)
+        scene, made = asking.scene_of(selected, picture), edited.current_edits(picture, len(selected.classes))
         asked = asking.both(scene, made)
         found = asking.soon(asked, ())  # no curves: the page of its own has them
         outcome = outcome_of(scene, made, found.get(asked))

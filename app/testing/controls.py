@@ -16,7 +16,7 @@ from app.widgets import sliders
 from app.widgets.region import region
 from app.widgets.sliders import Flip, Row
 from precompute.catalogue import CHANGES
-from precompute.edits import CORNERS, FILLS, ORDER, PREDICTED, Edits
+from precompute.edits import CORNERS, FILLS, LARGEST_SEED, ORDER, PREDICTED, Edits
 from store.judgements import Region
 
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -24,7 +24,6 @@ FILL_WORDS = {"mean": "mean colour", "blur": "blur", "black": "black"}
 FILL_FULL = {"mean": "the image's mean colour", "blur": "its own blur", "black": "black"}
 CORNER_WORDS = {"reflect": "mirrored", "black": "black"}
 REGION_SIDE = 300  # pixels of the picture one draws on, about
-LARGEST_SEED = 9999
 
 
 def heading() -> None:
@@ -77,8 +76,10 @@ def row(name: str, made: Edits, scene: Scene, outcome: Outcome | None, curve: Cu
     item = CHANGES[name]
     value = made.values.get(name, item.identity)
     drawn = curve_of(curve, scene.names, value, outcome) if curve else None
+    aim = attacked_words(scene, made, outcome.predicted[0]) if outcome and name == "fgsm" else ""
+    about = f"{item.help}; the loss of {aim} rises" if aim else item.help
     return Row(
-        name, item.title, item.unit, item.help, item.low, item.high, item.identity, item.step, item.binary, value, drawn
+        name, item.title, item.unit, about, item.low, item.high, item.identity, item.step, item.binary, value, drawn
     )
 
 
@@ -107,14 +108,16 @@ def rounded(values: np.ndarray) -> list[float]:
 
 
 def more(scene: Scene) -> None:
-    """What is no slider, folded away; drawn before the edits are read, because a region changes them."""
+    """What is no slider, folded away."""
     made = edited.now()
     place = st.expander("Remove a region", icon=":material/crop_free:", key="testing.region", on_change="rerun")
     with place:
         if place.open:
             draw_region(scene.picture, made.region)
             choice("Filled with", FILLS, "fill", made.fill, FILL_WORDS)
-    if edited.now().region:
+        else:
+            st.session_state.pop("testing.drawn_on", None)
+    if made.region:
         st.caption(f"A region is removed, and filled with {FILL_FULL[made.fill]}.")
     place = st.expander("Corners, noise and attack", icon=":material/tune:", key="testing.options", on_change="rerun")
     with place:
@@ -125,7 +128,7 @@ def more(scene: Scene) -> None:
 
 def options(scene: Scene, made: Edits) -> None:
     choice("Corners of a turned picture", CORNERS, "corners", made.corners, CORNER_WORDS)
-    st.session_state["testing.seed"] = min(made.seed, LARGEST_SEED)
+    st.session_state["testing.seed"] = made.seed
     st.number_input(
         "Pattern of the noise", 0, LARGEST_SEED, key="testing.seed", on_change=chosen, args=("seed", "testing.seed"),
         help="The seed of the random numbers: one pattern at all strengths.",
@@ -172,14 +175,14 @@ def chosen(name: str, key: str) -> None:
 def draw_region(picture: Picture, now: Region | None) -> None:
     """A place to draw on the original picture."""
     name = f"testing.region.{hash(picture.data):x}.{st.session_state.get('testing.turn', 0)}"
-    first = st.session_state.setdefault(f"first.{name}", now)  # one that moved would draw the picture anew
+    if st.session_state.get("testing.drawn_on", ("", None))[0] != name:
+        st.session_state["testing.drawn_on"] = name, now  # a first region that moved would draw the picture anew
     side = picture.shape[0] * max(1, round(REGION_SIDE / picture.shape[0]))
-    drawn = region(
+    region(
         pictures.png(pictures.rgb(picture.pixels, side)),
         alt=f"{picture.name}, as it was",
         label="Region to remove",
         key=name,
-        first=first,
+        first=st.session_state["testing.drawn_on"][1],
+        on_draw=lambda drawn: edited.change(region=drawn),
     )
-    if drawn != now:
-        edited.change(region=drawn)

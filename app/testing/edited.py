@@ -14,18 +14,22 @@ from precompute.catalogue import CHANGES
 from precompute.edits import PREDICTED, Edits, edits
 from store.errors import BadInput
 
-WORD = "edits"  # app.selection keeps it in the address of every page
+WORD = "edits"  # one of app.address.WORDS
 TARGET = "target"  # in the word: the class FGSM attacks, by its number, or
 BEFORE = "predicted"  # the one predicted before
 OPTIONS: Mapping[str, Any] = {"fill": str, "corners": str, "seed": int}
 LONGEST = 600  # characters; anybody may write into an address
 
 
-def current_edits(picture: Picture) -> Edits:
-    """The edits in the address, as they apply to a picture: those that it has, FGSM aimed at its true class if none is named."""
+def current_edits(picture: Picture, classes: int) -> Edits:
+    """The edits in the address, as they apply to a picture: those that it has, FGSM aimed at its true class if none is named.
+
+    classes: how many there are; a number beyond them names none.
+    """
     made = now()
     settings = tuple((name, value) for name, value in made.settings if name in picture.changes)
-    aimed = made.attacked if target() else PREDICTED if picture.label is None else picture.label
+    named = target() and made.attacked < classes
+    aimed = made.attacked if named else PREDICTED if picture.label is None else picture.label
     return replace(made, settings=settings, attacked=aimed)
 
 

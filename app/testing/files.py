@@ -10,11 +10,10 @@ import streamlit as st
 from app import pictures
 from app.probe import Answer
 from app.saliency.strips import percent
-from app.testing.asking import layer_words
 from app.testing.outcome import Outcome
 from app.testing.showing import difference, images, map_name, overlays
 from app.testing.words import number
-from precompute.catalogue import CHANGES, TECHNIQUES
+from precompute.catalogue import CHANGES
 
 PNG, NPZ = "image/png", "application/octet-stream"
 FILES = {  # by the end of their names: label, kind, what is in them
@@ -94,8 +93,8 @@ def link(outcome: Outcome) -> str:
         "run": selected.run.id,
         "epoch": str(selected.epoch),
         "class": selected.classes[selected.chosen],
-        "technique": TECHNIQUES[scene.technique].title,
-        "at": layer_words(selected)[scene.layer],
+        "technique": scene.technique,
+        "at": scene.layer,
         "explains": scene.explain,
     }
     return f"{st.context.url or ''}?{urlencode(said | st.query_params.to_dict())}"

@@ -46,13 +46,15 @@ def verdict(curves: Sequence[Curve], names: Sequence[str], predicted: int) -> st
     weak = sorted((curve for curve in own if curve.flipped), key=distance)
     parts = []
     if firm:
-        parts.append(f"The prediction {names[predicted]} withstands {listed(firm)} over the whole range.")
+        parts.append(f"The prediction {names[predicted]} withstands {listed(firm)} at every value tried.")
     if weak:
         who = "It" if firm else f"The prediction {names[predicted]}"
         parts.append(f"{who} changes with {'; '.join(f'{title(curve)} {flip_words(curve, names)}' for curve in weak)}.")
         parts.append(f"Of its range, {title(weak[0])} needs the least.")
     if lost:
-        parts.append(f"Leave out {' or '.join(map(title, lost))}: the other edits still change it.")
+        parts.append(
+            f"Nothing is said of {listed([title(curve) for curve in lost])}: the other edits change it already."
+        )
     return " ".join(parts)
 
 

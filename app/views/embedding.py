@@ -42,6 +42,7 @@ def the_map(now: Selection, maps: stored.Maps, own: DeltaGenerator) -> list[Gues
     if now.epoch not in reading.epochs(artifact):
         chart.unfinished(now, artifact)
         return []
+    picture = None
     with own, plain_errors():
         picture = guests.upload(now)
     found = guests.guests(now, chosen.perplexity, picture)

@@ -6,6 +6,7 @@ from app import reading, selection
 from app.edge import plain, plain_errors
 from app.network import ablation, dots, edited, rows, states, stored, strategies
 from app.selection import Selection
+from store.shards import Artifact
 
 HEIGHT = 380
 
@@ -22,7 +23,7 @@ def page() -> None:
         return
     left, right = st.container(key="halves.network").columns((2, 1), gap="large")
     with left, plain_errors():
-        filters(now, found)
+        filters(now, found.activations)
     if now.epoch not in reading.epochs(found.activations):
         return
     with left, plain_errors():
@@ -35,12 +36,10 @@ def page() -> None:
         ablation.section(now)
 
 
-def filters(now: Selection, found: stored.Found) -> None:
+def filters(now: Selection, activations: Artifact) -> None:
     """The dots, and what they stand for."""
     paths = edited.paths(now)
-    dots.dots(now, HEIGHT, edited=None if paths is None else paths.after)
-    activations = found.activations
-    if activations is None or now.epoch not in reading.epochs(activations):
+    if not dots.dots(now, HEIGHT, edited=None if paths is None else paths.after):
         return
     reduction = {"mean": "mean", "max": "largest value"}.get(activations.attributes["reduction"], "")
     images = f"{len(reading.labels(now.data)):,} test images"

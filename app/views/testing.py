@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import probe, reading, selection
+from app.address import as_widget
 from app.edge import plain, plain_errors
 from app.saliency import custom
 from app.testing import asking, controls, edited, files, showing, words
@@ -31,7 +32,7 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"):
         source = st.segmented_control("Image", SOURCES, default=SOURCES[0], required=True, key="source", **KEPT)
         place = st.container(width=150)
-        technique, layer, explain = choices(selected)
+        choices(selected)
     with place:
         picture = own(selected) if source == SOURCES[1] else focused(selected)
     if picture is None:
@@ -39,30 +40,24 @@ def page() -> None:
             "Click an image on the Overview or Embedding page, or give its number: it joins the tray and is shown here."
         )
         return
-    explain = explain if picture.label is not None or explain != "true" else "before"
-    scene = Scene(selected, picture, technique, layer, explain)
-    draw(scene)
+    draw(asking.scene_of(selected, picture))
 
 
-def choices(selected: selection.Selection) -> tuple[str, str, str]:
-    """Technique, layer and explained class of the maps."""
-    layers = asking.layer_words(selected)
-    names = list(layers)
-    if st.session_state.get("at") not in layers:
-        st.session_state.pop("at", None)
-    titles = {name: item.title for name, item in TECHNIQUES.items()}
-    technique = st.selectbox(
-        "Map", list(titles), index=list(titles).index("grad-cam"), format_func=titles.get, key="technique", width=160,
-        help=HELP["technique"], **KEPT,
+def choices(selected: selection.Selection) -> None:
+    """Technique, layer and explained class of the maps; the address of every page holds them."""
+    layers, titles = asking.layer_words(selected), {name: item.title for name, item in TECHNIQUES.items()}
+    st.selectbox(
+        "Map", list(titles), format_func=titles.get, width=160, help=HELP["technique"],
+        **as_widget("technique", titles, asking.TECHNIQUE),
     )  # fmt: skip
-    layer = st.selectbox(
-        "Layer", names, index=names.index(selected.run.attributes["default_layer"]), format_func=layers.get, key="at",
-        width=180, help=HELP["at"], **KEPT,
+    st.selectbox(
+        "Layer", list(layers), format_func=layers.get, width=180, help=HELP["at"],
+        **as_widget("at", layers, selected.run.attributes["default_layer"]),
     )  # fmt: skip
-    explain = st.segmented_control(
-        "Explained class", EXPLAINED, default=EXPLAINED[0], required=True, key="explains", help=HELP["explains"], **KEPT
-    )
-    return technique, layer, explain
+    st.segmented_control(
+        "Explained class", EXPLAINED, required=True, help=HELP["explains"],
+        **as_widget("explains", EXPLAINED, EXPLAINED[0]),
+    )  # fmt: skip
 
 
 # The image
@@ -119,7 +114,7 @@ def draw(scene: Scene) -> None:
             controls.heading()
             place = st.container()
             controls.more(scene)
-        made = edited.current_edits(scene.picture)
+        made = edited.current_edits(scene.picture, len(scene.names))
         asked = asking.both(scene, made)
         along = asking.curves(asked, scene.picture.changes)
         found = asking.soon(asked, list(along.values()))
@@ -149,8 +144,9 @@ def verdict(outcome: Outcome, known: list[Curve], count: int) -> None:
         st.markdown(plain(words.verdict(known, outcome.scene.names, outcome.predicted[0])))
     others = "" if outcome.edits.nothing else " with the other edits as they are"
     st.caption(
-        f"Each change by itself{others}: 17 values over its range, then bisection for the nearest flip. Blue: the class "
-        "predicted without this change; orange: its rival, and where it takes over."
+        f"Each change by itself{others}: 17 values over its range (of a flip 2), and bisection where the prediction first "
+        "changes between two of them, on either side. Blue: the class predicted without this change; orange: its rival, and "
+        "where it takes over."
     )
     still = float(outcome.answer.more["edited/still"][0])
     dead = f" {still:.0%} of the values have no gradient and stay." if still else ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -16,14 +17,24 @@ TEXTS = {kind: (HERE / f"region.{kind}").read_text(encoding="utf-8") for kind in
 mount = st.components.v2.component("loupe_region", **TEXTS)
 
 
-def region(picture: bytes, *, alt: str, label: str, key: str, first: Region | None = None) -> Region | None:
-    """The rectangle drawn on a PNG, in shares of its sides; None where none is drawn. `first` is there to begin with."""
-    answer = mount(key=key, data=packed(picture, alt, label, first), on_region_change=drawn)
-    return drawn_by(answer.get("region", first))
+def region(
+    picture: bytes,
+    *,
+    alt: str,
+    label: str,
+    key: str,
+    first: Region | None = None,
+    on_draw: Callable[[Region | None], None] = lambda drawn: None,
+) -> Region | None:
+    """The rectangle drawn on a PNG, in shares of its sides; None until one is drawn, though `first` is there to begin with.
 
+    Calls back with each new one, and with None when it was cleared.
+    """
 
-def drawn() -> None:
-    """That the browser has something new to say is enough: the page runs again and reads it."""
+    def told() -> None:
+        on_draw(drawn_by(st.session_state[key].get("region")))
+
+    return drawn_by(mount(key=key, data=packed(picture, alt, label, first), on_region_change=told).get("region"))
 
 
 def drawn_by(said: object) -> Region | None:

@@ -35,10 +35,9 @@ function between({ values, held }, at) {
 }
 
 function build(row) {
-  const help = `${row.help[0].toUpperCase()}${row.help.slice(1)}.`;
   const input = make("input", row.binary ? { type: "checkbox" } : { type: "range", min: row.low, max: row.high, step: "any", "aria-label": `${row.title} (${row.unit})` });
   const name = row.binary ? make("label", { class: "switch" }, input, row.title) : make("span", {}, make("b", {}, row.title), make("output"));
-  const side = make("div", { class: "side", title: help }, name, make("div", { class: "side buttons" }));
+  const side = make("div", { class: "side" }, name, make("div", { class: "side buttons" }));
   const plot = make("div", { class: "plot" });
   const ends = make("div", { class: "ends" }, make("span", {}, row.binary ? "no" : short(row.low)), make("span", {}, row.binary ? "yes" : short(row.high)));
   const element = make("div", { class: "row" }, side, make("div", {}, plot, ...(row.binary ? [] : [input]), ends));
@@ -116,6 +115,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     };
     if (part.stamp !== stamp || !part.plot.firstChild) drawCurve(part, row, move);
     part.stamp = stamp;
+    part.element.querySelector(".side").title = `${row.help[0].toUpperCase()}${row.help.slice(1)}.`;
     place(part, row, state.values[row.name], state.values[row.name] === row.value);
     const stepped = (value) => Number((row.low + Math.round((value - row.low) / row.step) * row.step).toFixed(6));
     part.input.oninput = () => move(row.binary ? Number(part.input.checked) : stepped(Number(part.input.value)));

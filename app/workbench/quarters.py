@@ -14,6 +14,7 @@ from app.network.rows import patterns
 from app.selection import Selection
 from app.simulation.compact import small_multiples
 from app.testing.compact import compact
+from store.errors import LoupeError
 
 HEIGHT = 318  # pixels of a quarter below its heading: two of them, the bar and the tray fit into 900
 MAP, DOTS, CURVES = 226, 118, 284  # pixels of what is drawn in them
@@ -37,8 +38,11 @@ def network(now: Selection) -> None:
     dots(now, DOTS, edited=None if paths is None else paths.after)
     if there:
         patterns(now, compact=True)
-    if request and asking.reply("path", request, 0) is None:
+    reply = asking.reply("path", request, 0) if request else None
+    if request and reply is None:
         asking.waiting("path", request)
+    elif request and isinstance(reply, LoupeError):
+        asking.failed("path", request, reply)
 
 
 EMBEDDING = Quarter("Embedding", "embedding", lambda now: cloud(now, MAP))

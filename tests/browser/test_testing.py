@@ -122,6 +122,12 @@ def test_a_region_is_removed_where_it_is_drawn(page: Page, address: str) -> None
     expect(page.get_by_text("A region is removed")).to_be_visible()
     settled(page)
     assert "region%3A0" in page.url
+    for _ in range(2):  # folded away, and out again
+        page.get_by_text("Remove a region").click()
+        settled(page)
+    expect(page.locator(".region .box")).to_be_visible()
+    expect(page.get_by_text("A region is removed")).to_be_visible()
+    assert "region%3A0" in page.url
     page.get_by_role("button", name="Take away").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Edited image").click()

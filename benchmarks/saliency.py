@@ -1,5 +1,7 @@
-"""The CAM family in images per second, beside the bare forward pass of the same model, batch and precision, and beside
-torchcam 0.5.0 and grad-cam (pytorch-grad-cam) 1.5.7, used as their documentation shows, on whole batches.
+"""Saliency in images per second, beside the bare forward pass of the same model, batch and precision.
+
+The CAM family beside torchcam 0.5.0 and grad-cam (pytorch-grad-cam) 1.5.7, techniques of the input beside captum, used as
+their documentation shows, on whole batches.
 
 Run it from the root with `python -m benchmarks.saliency`. Contenders take turns within one run; a figure is the median
 over rounds of processor time. The last line printed is one JSON object, ratio name -> number.
@@ -19,7 +21,7 @@ from precompute.models import build, frozen
 from precompute.saliency import explain
 from precompute.saliency.passes import PRECISIONS, arithmetic, device_of, precision_for
 
-DRAWS = 4
+DRAWS, STEPS = 4, 10
 INSTALL = "pip install --no-deps torchcam==0.5.0 grad-cam==1.5.7 opencv-python-headless ttach"
 
 
@@ -43,6 +45,14 @@ RATIOS = {
     "grad-cam and grad-cam++ in one pass: speed / forward": ("forward", "grad-cam and grad-cam++", 1),
     "the same for two classes each: speed / forward": ("forward", "the same, two classes", 1),
     "smooth-grad-cam++ n=4: time / 5 forwards": ("smooth-grad-cam++", "forward", DRAWS + 1),
+    "gradient and gradient-x-input in one pass: speed / forward": ("forward", "gradient and gradient-x-input", 1),
+    f"integrated-gradients n={STEPS}: time / {STEPS} gradients": ("integrated-gradients", "gradient", STEPS),
+    f"three smooth-grads n={DRAWS}: time / {DRAWS + 1} gradients": ("smooth-grads", "gradient", DRAWS + 1),
+    "gradient: speed / captum": ("captum gradient", "gradient", 1),
+    f"integrated-gradients n={STEPS}: speed / captum": ("captum integrated-gradients", "integrated-gradients", 1),
+    f"smooth-grad n={DRAWS}: speed / captum": ("captum smooth-grad", "smooth-grad", 1),
+    "guided-backprop: speed / captum": ("captum guided-backprop", "guided-backprop", 1),
+    "occlusion, 9 squares: speed / captum": ("captum occlusion", "occlusion", 1),
     "grad-cam: speed / torchcam": ("torchcam grad-cam", "grad-cam", 1),
     "grad-cam: speed / pytorch-grad-cam": ("pytorch-grad-cam grad-cam", "grad-cam", 1),
     "smooth-grad-cam++ n=4: speed / torchcam": ("torchcam smooth-grad-cam++", "smooth-grad-cam++", 1),
@@ -60,14 +70,45 @@ def ours(model: nn.Module, images: Tensor, classes: Tensor, layer: str, precisio
     def explaining(techniques: dict[str, dict], columns: Tensor = classes[:, None]) -> Callable:
         return lambda: explain(model, images, columns, layer=layer, techniques=techniques, precision=precision)
 
-    pair = {"grad-cam": {}, "grad-cam++": {}}
+    pair, smooth = {"grad-cam": {}, "grad-cam++": {}}, {"draws": DRAWS}
     return {
         "forward": forward,
         "grad-cam": explaining({"grad-cam": {}}),
         "grad-cam and grad-cam++": explaining(pair),
         "the same, two classes": explaining(pair, torch.stack([classes, (classes + 1) % 10], 1)),
-        "smooth-grad-cam++": explaining({"smooth-grad-cam++": {"draws": DRAWS}}),
+        "smooth-grad-cam++": explaining({"smooth-grad-cam++": smooth}),
+        "gradient": explaining({"gradient": {}}),
+        "gradient and gradient-x-input": explaining({"gradient": {}, "gradient-x-input": {}}),
+        "integrated-gradients": explaining({"integrated-gradients": {"steps": STEPS}}),
+        "smooth-grad": explaining({"smooth-grad": smooth}),
+        "smooth-grads": explaining({"smooth-grad": smooth, "smooth-grad-squared": smooth, "var-grad": smooth}),
+        "guided-backprop": explaining({"guided-backprop": {}}),
+        "occlusion": explaining({"occlusion": {"window": 0.5}}),
     }
+
+
+def captum(make: Callable[[], nn.Module], images: Tensor, classes: Tensor, layer: str) -> dict[str, Callable]:
+    """captum's techniques on a model of their own, of which a baseline of 0.5 is the mean."""
+    from captum import attr
+
+    model = make()
+    half = images.shape[-1] // 2
+    whole, window = torch.full_like(images, 0.5), (images.shape[1], half, half)
+    tunnel = attr.NoiseTunnel(attr.Saliency(model))
+    made = {
+        "gradient": lambda: attr.Saliency(model).attribute(images, target=classes),
+        "integrated-gradients": lambda: attr.IntegratedGradients(model).attribute(
+            images, whole, target=classes, n_steps=STEPS, internal_batch_size=len(images)
+        ),
+        "smooth-grad": lambda: tunnel.attribute(
+            images, target=classes, nt_samples=DRAWS, nt_samples_batch_size=1, stdevs=0.15, abs=False
+        ),
+        "guided-backprop": lambda: attr.GuidedBackprop(model).attribute(images, target=classes),
+        "occlusion": lambda: attr.Occlusion(model).attribute(
+            images, window, strides=(images.shape[1], half // 2, half // 2), baselines=0.5, target=classes
+        ),
+    }
+    return {f"captum {name}": function for name, function in made.items()}
 
 
 def torchcam(make: Callable[[], nn.Module], images: Tensor, classes: Tensor, layer: str) -> dict[str, Callable]:
@@ -106,7 +147,7 @@ def contenders(case: Case, count: int, precision: str) -> dict[str, Callable]:
     images = torch.rand(count, 3, case.side, case.side, generator=torch.Generator().manual_seed(0))
     classes = torch.arange(count) % 10
     found = ours(frozen(make()), images, classes, case.layer, precision)
-    for peer in (torchcam, pytorch_grad_cam):
+    for peer in (captum, torchcam, pytorch_grad_cam):
         try:
             found |= peer(make, images, classes, case.layer)
         except ImportError as error:

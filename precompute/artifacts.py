@@ -7,9 +7,11 @@ options in recipe.py, a function that plans its artifacts, one that computes a s
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from precompute import activations, embedding, evaluation, maps, patterns, simulation
+from precompute import activations, attention, embedding, evaluation, maps, patterns, simulation
 from precompute.bench import Bench, Shard
 from precompute.recipe import digest
+from precompute.roar import companions, grid, rankings
+from precompute.sanity import grid as sanity
 from store.shards import Artifact
 
 
@@ -20,6 +22,9 @@ class Kind:
     `needs`: kinds whose shard of the same epoch `compute` reads; another process may still be at it. `chained`: it reads
     its own shard of the epoch before, too. `late`: it takes so long that the training goes first. `parts`: how many tasks
     an epoch has. `epochs`: those it is computed of.
+
+    Where `shards` is another word than epoch, its shards are numbers of that, and `epochs` gives those. They are computed
+    once the training is over, kind by kind, each as soon as the shards of other artifacts are there that `reads` names.
     """
 
     doing: str
@@ -30,16 +35,25 @@ class Kind:
     late: bool = False
     parts: Callable[[Bench], int] = lambda bench: 1
     epochs: Callable[[Bench], Sequence[int]] = Bench.kept_epochs
+    shards: str = "epoch"
+    reads: Callable[[Bench, Artifact, int], Sequence["Needed"]] = lambda bench, artifact, index: ()
+
+    @property
+    def by_epoch(self) -> bool:
+        return self.shards == "epoch"
+
+
+Needed = tuple[Artifact, tuple[int, ...]]  # an artifact, and those of its shards that are read
 
 
 @dataclass(frozen=True)
 class Task:
-    """Work that is left: one shard, at one epoch, of artifacts that share a pass."""
+    """Work that is left: one shard, at one epoch or number of something else, of artifacts that share a pass."""
 
     kind: str
     artifacts: tuple[Artifact, ...]
     epoch: int
-    needs: tuple[Artifact, ...] = ()
+    needs: tuple[Needed, ...] = ()
     after: tuple[int, ...] = ()  # epochs of its own artifacts that it needs, too
 
     @property
@@ -49,7 +63,7 @@ class Task:
 
     def ready(self) -> bool:
         """Whether all that it reads is there."""
-        return all(self.epoch in item.marked() for item in self.needs) and all(
+        return all(set(shards) <= set(item.marked()) for item, shards in self.needs) and all(
             epoch in item.marked() for item in self.artifacts for epoch in self.after
         )
 
@@ -65,38 +79,52 @@ def tasks(bench: Bench) -> list[Task]:
         return []
     found = []
     for order, (name, kind) in enumerate(KINDS.items()):
-        if kind.late and weights.missing():
+        if (kind.late or not kind.by_epoch) and weights.missing():
             continue
         groups: dict[tuple[int, str], list[Artifact]] = {}
-        needs = tuple(item for other in kind.needs for item in KINDS[other].plan(bench))
         for artifact in kind.plan(bench):
-            for epoch in artifact.missing():
-                if epoch in ready:
-                    groups.setdefault((epoch, shared_pass(artifact)), []).append(artifact)
-        left = {epoch for epoch, _ in groups} if kind.chained else set()
-        found += [
-            (
-                (kind.late, epoch, order),
-                Task(name, tuple(group), epoch, needs, tuple(item for item in left if item < epoch)),
-            )
-            for (epoch, _), group in groups.items()
-        ]
+            for index in artifact.missing():
+                if index in ready or not kind.by_epoch:
+                    groups.setdefault((index, shared_pass(artifact)), []).append(artifact)
+        left = {index for index, _ in groups} if kind.chained else set()
+        needs = tuple(item for other in kind.needs for item in KINDS[other].plan(bench)) if groups else ()
+        for (index, _), group in groups.items():
+            read: list[Needed] = [(item, (index,)) for item in needs]
+            read += [needed for item in group for needed in kind.reads(bench, item, index)]
+            task = Task(name, tuple(group), index, tuple(read), tuple(item for item in left if item < index))
+            found.append((turn(kind, order, index), task))
     return [task for _, task in sorted(found, key=lambda item: item[0])]
+
+
+def turn(kind: Kind, order: int, index: int) -> tuple[int, int, int]:
+    """When a task's turn is: by epoch, late kinds after all others, and last, one after the other, those not by epoch."""
+    return (int(kind.late), index, order) if kind.by_epoch else (2, order, index)
 
 
 def carry_out(bench: Bench, task: Task) -> None:
     """Computes a task's shards and stores them."""
     kind = KINDS[task.kind]
-    with bench.progress.step(task.kind, f"{kind.doing} of epoch {task.epoch}"):
+    of = task.artifacts[0].promised
+    which = f" of epoch {task.epoch}" if kind.by_epoch else f", {kind.shards} {of.index(task.epoch) + 1} of {len(of)}"
+    with bench.progress.step(task.kind, f"{kind.doing}{which}"):
         shards = kind.compute(bench, task.artifacts, task.epoch)
         for artifact in task.artifacts:
             artifact.write(task.epoch, shards[artifact.path])
 
 
 def planned(bench: Bench) -> dict[str, int]:
-    """How many steps of each kind a whole run has, for the estimate of the time left."""
-    tasks_of = {name: len(kind.epochs(bench)) * kind.parts(bench) for name, kind in KINDS.items()}
-    return {"training": 0 if bench.run.origin == "imported" else bench.run.epochs} | tasks_of
+    """How many steps of each kind a whole run has, for the estimate of the time left.
+
+    Without a network it is not known what applies to it, nor without an evaluation which cases there are: all counts then.
+    """
+    counts = {"training": 0 if bench.run.origin == "imported" else bench.run.epochs}
+    known = bool(bench.run.artifact("weights").marked())
+    evaluated = known and bench.run.epochs in evaluation.plan(bench)[0].marked()
+    for name, kind in KINDS.items():
+        there = kind.plan(bench) if known else []
+        certain = there or evaluated
+        counts[name] = sum(of for of, _ in passes(there)) if certain else len(kind.epochs(bench)) * kind.parts(bench)
+    return counts
 
 
 def finished(bench: Bench) -> dict[str, int]:
@@ -105,14 +133,19 @@ def finished(bench: Bench) -> dict[str, int]:
     trained = 0 if imported else len(bench.run.artifact("training").marked()) - 1  # epoch 0 is not trained
     counts = {"training": max(trained, 0)}
     for name, kind in KINDS.items():
-        by_pass: dict[str, int] = {}
-        for artifact in kind.plan(bench):
-            if not artifact.promised:
-                continue
-            shared = shared_pass(artifact)
-            by_pass[shared] = min(by_pass.get(shared, len(artifact.promised)), len(artifact.marked()))
-        counts[name] = sum(by_pass.values())
+        counts[name] = sum(done for _, done in passes(kind.plan(bench)))
     return counts
+
+
+def passes(artifacts: Sequence[Artifact]) -> list[tuple[int, int]]:
+    """Of artifacts of a kind, for each pass that some of them share: how many shards they promise, and how many all have."""
+    found: dict[str, tuple[int, int]] = {}
+    for artifact in artifacts:
+        if artifact.promised:
+            shared, promised = shared_pass(artifact), len(artifact.promised)
+            before = found.get(shared, (promised, promised))
+            found[shared] = max(before[0], promised), min(before[1], len(artifact.marked()))
+    return list(found.values())
 
 
 def shared_pass(artifact: Artifact) -> str:
@@ -157,5 +190,62 @@ KINDS: dict[str, Kind] = {
         late=True,
         parts=simulation.steps,
         epochs=simulation.epochs,
+    ),
+    "attention": Kind(
+        "attention in numbers",
+        attention.plan,
+        attention.compute,
+        parts=attention.parts,
+        reads=attention.reads,
+    ),
+    "sanity-shift": Kind(
+        "shifted inputs",
+        sanity.plan_shift,
+        sanity.compute_shift,
+        needs=("evaluation",),
+        late=True,
+        epochs=sanity.epochs,
+    ),
+    "sanity-randomisation": Kind(
+        "maps of layers drawn anew",
+        sanity.plan_randomisation,
+        sanity.compute_randomisation,
+        needs=("evaluation",),
+        late=True,
+        epochs=sanity.epochs,
+    ),
+    "sanity-stability": Kind(
+        "stability of maps",
+        sanity.plan_stability,
+        sanity.compute_stability,
+        needs=("evaluation",),
+        late=True,
+        epochs=sanity.epochs,
+    ),
+    "ranking": Kind(
+        "order of the pixels to remove",
+        rankings.plan,
+        rankings.compute,
+        late=True,
+        parts=rankings.layers,
+        epochs=rankings.promised,
+        shards="block",
+    ),
+    "faithfulness": Kind(
+        "deletion, insertion, infidelity and sensitivity",
+        companions.plan,
+        companions.compute,
+        late=True,
+        parts=companions.parts,
+        epochs=lambda bench: bench.epochs_asked("last"),
+    ),
+    "roar": Kind(
+        "remove and retrain",
+        grid.plan,
+        grid.compute,
+        late=True,
+        epochs=grid.count,
+        shards="cell",
+        reads=grid.reads,
     ),
 }

@@ -9,29 +9,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from precompute import techniques
+from precompute.entries import Entry, Options
 from store.errors import BadInput
 
 Line = TypeVar("Line")  # of a table
-
-
-class Options(BaseModel):
-    """The options of one entry: unknown names are refused, values are checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a table: where its function is, what a person reads about it, and what it lets one choose."""
-
-    function: str
-    title: str
-    help: str
-    options: type[Options] = Options
-    signed: bool = False  # its maps have negative values: shown on a scale centred at zero
-    version: int = 1  # raised when the algorithm changes its result, so that stored artifacts are told apart
 
 
 class Sized(Options):
@@ -135,40 +119,7 @@ MODELS: dict[str, Entry] = {
 }
 
 
-class SmoothOptions(Options):
-    draws: int = Field(4, ge=1, le=200, description="noisy copies per image")
-    noise: float = Field(
-        0.15, ge=0, le=1, description="standard deviation of the noise, as a share of the image's value range"
-    )
-    numerator: Literal["corrected", "paper"] = Field(
-        "corrected", description="second derivatives (corrected) or first (as printed) above α's fraction bar"
-    )
-
-
-TECHNIQUES: dict[str, Entry] = {
-    "cam": Entry(
-        "precompute.saliency.class_activation:cam",
-        "CAM",
-        "the linear layer's own weights, laid over the last feature maps; signed",
-        signed=True,
-    ),
-    "grad-cam": Entry(
-        "precompute.saliency.class_activation:grad_cam",
-        "Grad-CAM",
-        "feature maps weighted by their mean gradient, positive part",
-    ),
-    "grad-cam++": Entry(
-        "precompute.saliency.class_activation:grad_cam_pp",
-        "Grad-CAM++",
-        "feature maps weighted by their positive gradients, place by place",
-    ),
-    "smooth-grad-cam++": Entry(
-        "precompute.saliency.class_activation:smooth_grad_cam_pp",
-        "SmoothGradCAM++",
-        "Grad-CAM++ with derivatives averaged over noisy copies",
-        SmoothOptions,
-    ),
-}
+TECHNIQUES: dict[str, Entry] = techniques.TECHNIQUES  # of saliency
 
 
 @dataclass(frozen=True)
@@ -253,6 +204,7 @@ EXTRAS: dict[str, str] = {
     "path": "precompute.paths:answer",
     "place": "precompute.placing:answer",
     "ablation": "precompute.ablation:answer",
+    "shift": "precompute.sanity.asked:answer",
 }
 
 

@@ -163,9 +163,9 @@ def numbers(rows: Sequence[Row], name: str) -> Tensor:
 def answer(model: nn.Module, image: Tensor, request: Mapping[str, Any]) -> tuple[dict[str, Any], Arrays]:
     """What a request with edits gets, of the image before and after them.
 
-    Logits and maps as without edits, and "edited/logits", "edited/map/…", "edited/pixels" (H, W, C) float32,
-    "edited/still" (the share of values whose gradient is zero). A technique that is not defined at the layer is left out;
-    the header's "obstacle" says why.
+    Logits and maps as without edits, "completeness/…" (E, 2) of those that promise to add up, all of it again under "edited/",
+    "edited/pixels" (H, W, C) float32, and "edited/still" (the share of values whose gradient is zero). A technique that is
+    not defined at the layer is left out; the header's "obstacle" says why.
     """
     subject = Subject(model, image, unpacked(request["edits"]))
     edited, still = subject.images([subject.edits.values])
@@ -186,7 +186,10 @@ def answer(model: nn.Module, image: Tensor, request: Mapping[str, Any]) -> tuple
 
 
 def looked_at(model: nn.Module, image: Tensor, classes: Sequence[int], request: Mapping[str, Any]) -> Arrays:
-    """Logits (K,) and, by technique, "map/..." (E, h, w) of one image; kept, because the original is the same at each edit."""
+    """Logits (K,), and by technique "map/..." (E, h, w) and, where it promises to add up, "completeness/..." (E, 2).
+
+    Kept, because the original is the same at each edit.
+    """
     of_model = looks.setdefault(model, OrderedDict())
     said = {name: request[name] for name in ("layer", "precision", "seed", "techniques")}
     key = (blake2b(image.numpy().tobytes()).digest(), tuple(classes), json.dumps(said, sort_keys=True))
@@ -209,7 +212,9 @@ def look(model: nn.Module, image: Tensor, classes: Sequence[int], request: Mappi
         if request["precision"] == "float32"
         else look(model, image, (), request)["logits"]
     )
-    return {"logits": logits} | {f"map/{name}": maps[0].numpy() for name, maps in found.maps.items()}
+    parts = {"map": found.maps, "completeness": found.completeness}
+    of_image = {f"{part}/{name}": values[0].numpy() for part, each in parts.items() for name, values in each.items()}
+    return {"logits": logits} | of_image
 
 
 def curves(model: nn.Module, image: Tensor, request: Mapping[str, Any]) -> Work:

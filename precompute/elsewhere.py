@@ -19,6 +19,8 @@ from store.claims import Claims
 from store.errors import BadInput, Busy
 from store.objects import Objects
 from store.runs import Run
+from store.schema import KINDS
+from store.shards import Artifact
 
 
 def empty_network(recipe: Recipe, material: Material) -> models.Classifier:
@@ -101,6 +103,8 @@ def settle(run: Run) -> Run:
         raise BadInput(f"Run {run.id} holds no epoch: its recorder ended before the first was stored. Delete it.")
     run.reopen()
     for artifact in run.artifacts().values():
+        if not by_epoch(artifact):
+            continue
         promised = history.marked() if artifact.kind == "training" else kept
         if len(artifact.promised) == 1:  # of the last epoch alone
             promised = promised[-1:]
@@ -108,6 +112,11 @@ def settle(run: Run) -> Run:
             replace(run, artifact.path, {"promised": list(promised)})
     replace(run, run.path, {"epochs": kept[-1], "kept": list(kept)})
     return runs.open_run(run.objects, run.id)
+
+
+def by_epoch(artifact: Artifact) -> bool:
+    """Whether its shards are epochs, and not blocks of images or cells of a grid."""
+    return {array.dimensions[0] for array in KINDS[artifact.kind].values()} == {"epoch"}
 
 
 def replace(run: Run, path: str, changes: Mapping[str, Sequence[int] | int]) -> None:

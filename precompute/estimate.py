@@ -5,22 +5,23 @@ Each part is scaled by what it grows with: epochs, images, techniques, layers. W
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
-from precompute import catalogue
+from precompute import catalogue, effort
 from precompute.catalogue import CHANGES
 from precompute.recipe import Recipe
-from precompute.wanted import Saliency
+from precompute.roar import cost
+from precompute.sanity import cost as checking
+from precompute.wanted import Artifacts, Saliency
 from store.errors import LoupeError
 from store.runs import Run, dataset
 from store.shards import Artifact
 
 Found = TypeVar("Found")
 
-SHARED_PASS = 1.0  # techniques that share one pass; one that draws noisy copies costs a pass for each
 PARTS = {
     "training": "training",
     "evaluation": "evaluation",
@@ -31,6 +32,11 @@ PARTS = {
     "activations": "activations of all filters",
     "patterns": "patterns of filters",
     "simulation": "simulation",
+    "attention": "attention in numbers",
+    **checking.WORDS,
+    "ranking": "order of the pixels to remove",
+    "faithfulness": "deletion, insertion, infidelity and sensitivity",
+    "roar": "remove and retrain",
 }
 
 
@@ -55,28 +61,35 @@ class Size:
     sampled: float  # training images that are evaluated
     classes: int
     saliency: Saliency | None
+    values: float = 0  # of all maps of one image
     perplexities: int = 0  # maps of the features
     network: int = 0  # epochs whose filters are looked at
     changes: int = 0  # of the images, at each epoch that is simulated
     simulated: int = 0  # these epochs
+    checks: Mapping[str, float] = field(default_factory=dict)  # maps of an image that each check takes, at an epoch
+    checked: int = 0  # these epochs
+    attended: int = 0  # maps of one image, of which shares are taken
     looks: float = 0  # images at all points of all changes, at one of them
 
     @property
     def layers(self) -> int:
-        return len(self.saliency.layers) if self.saliency else 0
+        """At which maps are made, the input among them."""
+        return len(effort.places(self.saliency)) if self.saliency else 0
 
     @property
     def maps(self) -> int:
         """Maps of one image."""
-        return self.layers * len(self.saliency.techniques) if self.saliency else 0
+        return effort.maps(self.saliency) if self.saliency else 0
 
     @property
     def passes(self) -> float:
         """What the maps of one image at one layer cost, in forward and backward passes."""
-        if not self.saliency:
-            return 0
-        draws = [self.saliency.of(name).get("draws", 0) for name in self.saliency.techniques]
-        return sum(draws) + SHARED_PASS * (0 in draws)
+        return effort.of_one_place(self.saliency) if self.saliency else 0
+
+    @property
+    def of_a_map(self) -> float:
+        """Values of a map on the average."""
+        return share(self.values, self.maps)
 
     @property
     def cases(self) -> int:
@@ -90,6 +103,9 @@ def estimate(parent: Run, before: Recipe, after: Recipe, *, trained_already: boo
     facts = dataset(parent.objects, parent.attributes["dataset"]).attributes
     one, other = size(parent, facts, before), size(parent, facts, after)
     seconds, unknown = time(parent, one, other)
+    if after.artifacts.roar:
+        retrainings = removal(parent, facts, after, other.trained)
+        seconds, unknown = seconds | retrainings, unknown + ["roar"] * (not retrainings)
     if trained_already:
         seconds.pop("training", None)
     space = disk(parent, one, other)
@@ -122,10 +138,35 @@ def size(parent: Run, facts: Mapping[str, object], recipe: Recipe) -> Size:
         sampled=min(trained, recipe.evaluation.train_images),
         classes=classes,
         saliency=recipe.artifacts.saliency,
+        values=valued(parent, facts, recipe.artifacts.saliency),
         perplexities=len(recipe.artifacts.embedding.perplexities) if recipe.artifacts.embedding else 0,
         network=looked_at(recipe, recipe.artifacts.network.epochs) if recipe.artifacts.network else 0,
+        attended=attended(recipe.artifacts),
+        checks=checking.looks(recipe.artifacts, tests if images == "all" else min(tests, int(images) * classes)),
+        checked=looked_at(recipe, recipe.artifacts.sanity.epochs) if recipe.artifacts.sanity else 0,
         **simulated(recipe, facts, classes),
     )
+
+
+def removal(parent: Run, facts: Mapping[str, object], recipe: Recipe, trained: float) -> dict[str, float]:
+    """Seconds of Remove and Retrain by kind, in terms of what the parent's training took; {} where that was not measured."""
+    asked, each = recipe.artifacts.roar, epoch_seconds(parent)
+    before = max(int(str(facts.get("train_images", 0))) - len(parent.recipe["training"].get("leave_out", ())), 0)
+    if asked is None or each is None or not before:
+        return {}
+    train, test = cost.used(asked, facts, int(trained), len(parent.classes))
+    return {kind: each / before * work for kind, work in cost.work(asked, train, test, recipe.training.epochs).items()}
+
+
+def valued(parent: Run, facts: Mapping[str, object], saliency: Saliency | None) -> float:
+    """How many values the maps of one image have."""
+    return effort.values(saliency, parent.attributes, int(str(facts.get("size", 0)))) if saliency else 0
+
+
+def attended(wanted: Artifacts) -> int:
+    """How many maps of one image are looked at in numbers."""
+    of = wanted.saliency
+    return effort.maps(of) if of and wanted.attention else 0
 
 
 def simulated(recipe: Recipe, facts: Mapping[str, object], classes: int) -> dict[str, int]:
@@ -153,6 +194,7 @@ def time(parent: Run, one: Size, other: Size) -> tuple[dict[str, float], list[st
     rates = {name: rate for name, rate in parent.status().rates.items() if math.isfinite(rate) and rate > 0}
     if seconds := epoch_seconds(parent):
         rates["training"] = seconds
+    rates |= dict.fromkeys(other.checks, rates["saliency"]) if "saliency" in rates else {}  # they are made of maps
     steps = {
         "training": other.epochs,
         "evaluation": other.kept,
@@ -163,6 +205,8 @@ def time(parent: Run, one: Size, other: Size) -> tuple[dict[str, float], list[st
         "activations": other.network,
         "patterns": other.network,
         "simulation": other.simulated * other.changes,
+        "attention": other.kept * other.layers * bool(other.attended),
+        **dict.fromkeys(other.checks, other.checked * other.layers),
     }
     grown = {
         "training": share(other.trained, one.trained),
@@ -174,6 +218,8 @@ def time(parent: Run, one: Size, other: Size) -> tuple[dict[str, float], list[st
         "activations": share(other.evaluated, one.evaluated),
         "patterns": share(other.evaluated, one.evaluated),
         "simulation": share(share(other.looks, other.changes), share(one.looks, one.changes)),
+        "attention": share(other.evaluated * other.attended, one.evaluated * one.attended),
+        **{name: share(looks * other.passes, one.evaluated * one.passes) for name, looks in other.checks.items()},
     }
     known = {name: rates[name] * count * grown[name] for name, count in steps.items() if count and name in rates}
     known = {name: seconds for name, seconds in known.items() if math.isfinite(seconds)}
@@ -215,13 +261,14 @@ def disk(parent: Run, one: Size, other: Size) -> dict[str, float]:
         "training": other.epochs + 1.0,
         "weights": other.kept,
         "evaluation": other.kept * images,
-        "saliency": other.kept * images * other.maps,
-        "cases": other.kept * cases * other.maps,
+        "saliency": other.kept * images * share(other.values, one.of_a_map),
+        "cases": other.kept * cases * share(other.values, one.of_a_map),
         "features": other.kept * images * bool(other.perplexities),
         "embedding": other.kept * images * other.perplexities,
         "activations": other.network * images,
         "patterns": other.network,
         "simulation": other.simulated * share(other.looks, share(one.looks, one.changes)),
+        "attention": other.kept * images * other.attended,
     }
     return {kind: mean[kind] * number for kind, number in count.items() if kind in mean and math.isfinite(number)}
 

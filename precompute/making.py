@@ -147,7 +147,7 @@ def fill(bench: Bench, claims: Claims) -> Iterator[bool]:
     while computed:
         computed = False
         if bench.progress.leads:
-            bench.progress.finished = Counter(finished(bench))
+            bench.progress.planned, bench.progress.finished = Counter(planned(bench)), Counter(finished(bench))
         for task in tasks(bench):
             if not (task.ready() and claims.take(task.name)):
                 continue

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from precompute.cases import recommended
 from precompute.recipe import digest
 from precompute.saliency import explain
 from precompute.saliency.layers import layer_at, obstacle
+from precompute.techniques import INPUT, signed
 from precompute.wanted import Saliency
 from store.schema import EXPLAINED, UNLABELLED
 from store.shards import Artifact
@@ -21,22 +23,29 @@ def plan(bench: Bench) -> list[Artifact]:
     options = bench.recipe.artifacts.saliency
     if options is None:
         return []
-    return [saliency_artifact(bench, name, layer) for layer in layers_asked(bench) for name in options.techniques]
+    return [saliency_artifact(bench, name, layer) for name, layer in asked(bench)]
 
 
-def layers_asked(bench: Bench) -> list[str]:
-    """The layers by name, each once, "auto" replaced by the run's default."""
-    asked = bench.recipe.artifacts.saliency.layers if bench.recipe.artifacts.saliency else ()
-    return list(dict.fromkeys(bench.run.attributes["default_layer"] if name == "auto" else name for name in asked))
+def asked(bench: Bench) -> list[tuple[str, str]]:
+    """Techniques and where they are computed, each pair once; those that explain the image itself at INPUT alone."""
+    options = bench.recipe.artifacts.saliency or Saliency(techniques=())
+    layers = [bench.run.attributes["default_layer"] if name == "auto" else name for name in options.layers]
+    pairs = [(name, layer) for layer in layers for name in options.techniques if not at_input(name)]
+    return list(dict.fromkeys(pairs)) + [(name, INPUT) for name in dict.fromkeys(options.techniques) if at_input(name)]
+
+
+def at_input(technique: str) -> bool:
+    return catalogue.TECHNIQUES[technique].at_input
 
 
 def parts(bench: Bench) -> int:
-    """How many tasks an epoch has: one a layer."""
-    return len(layers_asked(bench))
+    """How many tasks an epoch has: one a layer, the input among them."""
+    return len({layer for _, layer in asked(bench)})
 
 
 def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
     """The artifact of one technique at one layer; one that does not apply has no arrays, but the reason."""
+    entry = catalogue.TECHNIQUES[technique]
     name, facts = saliency_facts(bench, technique, layer, "saliency")
     if name in bench.run.opened:
         return bench.run.opened[name]
@@ -51,7 +60,7 @@ def saliency_artifact(bench: Bench, technique: str, layer: str) -> Artifact:
         "image": len(bench.evaluated),
         "y": place.height,
         "x": place.width,
-    }
+    } | ({"side": 2} if entry.complete else {})
     return bench.run.add(name, "saliency", sizes, bench.kept_epochs(), facts)
 
 
@@ -65,13 +74,13 @@ def saliency_facts(bench: Bench, technique: str, layer: str, kind: str) -> tuple
         "options": saliency.of(technique),
         "version": entry.version,
         "evaluation": outputs.name,
-        "precision": bench.precision(saliency.precision),
+        "precision": "float32" if layer == INPUT else bench.precision(saliency.precision),
     }
     slug = re.sub(r"[^a-z0-9.]+", "-", f"{technique.replace('+', 'p')}-{layer}".lower())
     return f"{kind}-{slug}-{digest(facts)}", facts | {
         "title": entry.title,
         "dataset": outputs.attributes["dataset"],
-        "signed": entry.signed,
+        "signed": signed(technique, saliency.of(technique)),
     }
 
 
@@ -83,44 +92,50 @@ def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[
     predicted = evaluation.plan(bench)[0].read("logits", epoch).argmax(1)
     true = np.where(bench.labels == UNLABELLED, predicted, bench.labels)
     explained = np.stack([true, predicted], 1)  # (N, 2)
-    maps, poles = maps_of(bench, artifacts, epoch, bench.evaluated, explained)
-    shards = {}
-    for artifact in artifacts:
-        values, scale = packed(maps[artifact.path].transpose(1, 0, 2, 3))  # (2, N, h, w), (2, N)
-        shards[artifact.path] = {
-            "maps": values[None],
-            "scale": scale[None],
-            "explained_class": explained.T[None].astype(np.int32),
-            "poles": np.array([poles[artifact.path]]),
-        }
-    return shards
+    found = maps_of(bench, artifacts, epoch, bench.evaluated, explained)
+    classes = explained.T.astype(np.int32)
+    return {
+        path: {"explained_class": classes[None]} | {name: values[None] for name, values in shard.items()}
+        for path, shard in found.items()
+    }
 
 
 def maps_of(
     bench: Bench, artifacts: Sequence[Artifact], epoch: int, numbers: np.ndarray, explained: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Raw maps (n, E, h, w) float32 of test images `numbers` for the classes `explained` (n, E), and poles, by artifact."""
-    first = artifacts[0].attributes
-    techniques = {item.attributes["technique"]: item.attributes["options"] for item in artifacts}
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in techniques}
-    poles = dict.fromkeys(techniques, 0)
+) -> dict[str, dict[str, Any]]:
+    """What the artifacts' techniques make of test images `numbers` for the classes `explained` (n, E), by artifact's path.
+
+    Maps are packed batch by batch, (E, n, h, w) with scales (E, n): raw, those of many large images would fill the memory.
+    """
+    first, shape = artifacts[0].attributes, explained.T.shape
+    found = {item.path: blank(item, shape) for item in artifacts}
     for part, batch in bench.batches(bench.data.test, numbers):
-        found = explain(
+        seen = explain(
             bench.classifier(epoch),
             batch,
             torch.from_numpy(explained[part]),
             layer=first["layer"],
-            techniques=techniques,
+            techniques={item.attributes["technique"]: item.attributes["options"] for item in artifacts},
             precision=first["precision"],
             seed=bench.recipe.training.seed,
         )
-        for name in techniques:
-            parts[name].append(found.maps[name].numpy())
-            poles[name] += found.poles[name]
-    paths = {item.attributes["technique"]: item.path for item in artifacts}
-    return {paths[name]: np.concatenate(parts[name]) for name in parts}, {
-        paths[name]: count for name, count in poles.items()
-    }
+        for item in artifacts:
+            name, shard = item.attributes["technique"], found[item.path]
+            shard["maps"][:, part], shard["scale"][:, part] = packed(seen.maps[name].numpy().swapaxes(0, 1))
+            shard["poles"] += seen.poles[name]
+            if name in seen.completeness:
+                shard["completeness"][:, part] = seen.completeness[name].numpy().swapaxes(0, 1)
+    return found
+
+
+def blank(artifact: Artifact, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Room for what `maps_of` finds; shape: (E, n)."""
+    of = artifact.attributes
+    room = {"maps": np.empty((*shape, of["height"], of["width"]), np.float16), "scale": np.empty(shape, np.float32)}
+    complete = (
+        {"completeness": np.empty((*shape, 2), np.float32)} if catalogue.TECHNIQUES[of["technique"]].complete else {}
+    )
+    return {**room, "poles": np.zeros((), np.int64), **complete}
 
 
 def packed(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,9 +186,7 @@ def case_artifact(bench: Bench, saliency: Artifact, pairs: list[tuple[int, int]]
 def compute_cases(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[str, Shard]:
     """Maps of the images wrongly taken for a class, explained for that class, at this epoch."""
     images, classes = (np.array(artifacts[0].attributes[key]) for key in ("images", "classes"))
-    maps, _ = maps_of(bench, artifacts, epoch, bench.evaluated[images], classes[:, None])
-    shards = {}
-    for path, found in maps.items():
-        values, scale = packed(found[:, 0])  # (case, h, w), (case,)
-        shards[path] = {"maps": values[None], "scale": scale[None]}
-    return shards
+    found = maps_of(bench, artifacts, epoch, bench.evaluated[images], classes[:, None])
+    return {
+        path: {name: shard[name] for name in ("maps", "scale")} for path, shard in found.items()
+    }  # E = 1 for the epoch

@@ -36,6 +36,8 @@ def gather(objects: Objects, recipe: Recipe) -> Material:
     prints = fingerprints(recipe, data)
     images = store_images(objects, data, evaluated, recipe, prints["data"])
     trained_on = without(data, recipe.training.leave_out)
+    if recipe.training.shuffled_labels:
+        trained_on = shuffled(trained_on, recipe.training.seed)
     check_weights(recipe, trained_on)
     return Material(trained_on, data.train, images, evaluated, prints)
 
@@ -95,6 +97,15 @@ def without(dataset: DataSet, left_out: Sequence[int]) -> DataSet:
         None if images.parts is None else images.parts[rest],
     )
     return replace(dataset, train=train)
+
+
+def shuffled(dataset: DataSet, seed: int) -> DataSet:
+    """The data set with the labels of its training images dealt out at random; the test images keep theirs.
+
+    Adebayo et al., Sanity Checks for Saliency Maps, 2018, https://arxiv.org/abs/1810.03292, section 4.2.
+    """
+    labels = np.random.default_rng([seed, len(dataset.train.labels)]).permutation(dataset.train.labels)
+    return replace(dataset, train=replace(dataset.train, labels=labels))
 
 
 def store_images(objects: Objects, data: DataSet, evaluated: np.ndarray, recipe: Recipe, fingerprint: str) -> Artifact:

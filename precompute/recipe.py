@@ -77,6 +77,9 @@ class Training(Section):
         default_factory=dict, description="how much the loss of a class's images counts, by class name; else 1"
     )
     leave_out: tuple[int, ...] = Field((), description="numbers of the training images that are not trained on")
+    shuffled_labels: bool = Field(
+        False, description="train on labels dealt out at random by the seed: what maps show then was not learned"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of initial weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the training; auto: bfloat16 where the machine is faster with it"
@@ -105,7 +108,7 @@ class Training(Section):
         return self.model_dump(mode="json", exclude=later)
 
 
-LATER = ("class_weights", "leave_out")  # fields of Training that did not exist from the start
+LATER = ("class_weights", "leave_out", "shuffled_labels")  # fields of Training that did not exist from the start
 
 
 class Evaluation(Section):
@@ -150,9 +153,9 @@ class Recipe(Section):
             changes["model"] = self.model.model_copy(
                 update={"options": filled(entry, self.model.options, "model.options")}
             )
-        if self.artifacts.saliency:
-            for name, options in self.artifacts.saliency.options.items():
-                filled(catalogue.TECHNIQUES[name], options, f"artifacts.saliency.options.{name}")
+        for title, section in (("saliency", self.artifacts.saliency), ("roar", self.artifacts.roar)):
+            for name, options in section.options.items() if section else ():
+                filled(catalogue.TECHNIQUES[name], options, f"artifacts.{title}.options.{name}")
         return self.model_copy(update=changes)
 
     def kept_epochs(self) -> tuple[int, ...]:

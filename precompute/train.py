@@ -157,8 +157,13 @@ def start(bench: Bench) -> Learner:
 
 
 OPTIMIZERS: dict[str, Any] = {
-    "sgd": lambda net, o: torch.optim.SGD(
-        net.parameters(), o.learning_rate, momentum=o.momentum, weight_decay=o.weight_decay, nesterov=o.momentum > 0
+    "sgd": lambda net, o: torch.optim.SGD(  # foreach: the same bits with less Python
+        net.parameters(),
+        o.learning_rate,
+        momentum=o.momentum,
+        weight_decay=o.weight_decay,
+        nesterov=o.momentum > 0,
+        foreach=True,
     ),
     "adam": lambda net, o: torch.optim.Adam(net.parameters(), o.learning_rate, weight_decay=o.weight_decay),
     "adamw": lambda net, o: torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=o.weight_decay),

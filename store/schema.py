@@ -8,20 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
+from store.arrays import CHUNK_VALUES as CHUNK_VALUES
+from store.arrays import Array as Array
+from store.roar import ROAR
+from store.trust import TRUST
+
 VERSION = 1
-CHUNK_VALUES = 32_768  # about what one read should decode; smaller chunks cost more in Python than in bytes
 BLOCK_VALUES = 16_000_000  # values in one block of images
-
-
-@dataclass(frozen=True)
-class Array:
-    """One kind of array: the names of its dimensions, numpy type, what its values mean."""
-
-    dimensions: tuple[str, ...]
-    dtype: str
-    meaning: str
-    chunked: str = ""  # dimension cut further inside a shard, so that few images can be read alone
-    chunk_values: int = CHUNK_VALUES
 
 
 @dataclass(frozen=True)
@@ -109,6 +102,11 @@ KINDS: dict[str, dict[str, Array]] = {
         "explained_class": Array(("epoch", "explained", "image"), "int32", "class the map explains"),
         "poles": Array(
             ("epoch",), "int64", "places where the denominator of a weight vanished, so that it was set to 0"
+        ),
+        "completeness": Array(
+            ("epoch", "explained", "image", "side"),
+            "float32",
+            "sum of the attributions, and the difference of logits it is to be; only of techniques that promise it",
         ),
     },
     "cases": {
@@ -205,6 +203,8 @@ KINDS: dict[str, dict[str, Array]] = {
             ("epoch", "class", "bin"), "int32", "training images by factor; the last bin: those that have none"
         ),
     },
+    **TRUST,
+    **ROAR,
 }
 
 SPLITS = ("train", "test")
@@ -212,6 +212,9 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of a class's probabilities along a ch
 EXPLAINED = ("true", "predicted")
 MEASURES = ("precision", "recall", "f1")
 TRAINING_MEASURES = ("loss", "learning_rate", "seconds")
+SHIFTS = ("exact", "scalar", "noise")  # how an input is shifted and the first layer corrected
+ORDERS = ("cascading", "independent")  # all stages from the top down to this one are drawn anew, or this one alone
+CONTROLS = ("uniform", "random", "centre")  # maps that know nothing of the image
 UNLABELLED = -1  # the label of an image of which nobody says what it shows
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from precompute.saliency.layers import no_pooled_head
-from precompute.saliency.passes import Pass
+from precompute.saliency.passes import Pass, span_of
 from store.errors import BadInput
 
 # Where the two terms of a denominator, one of them 2, leave less than this, they have cancelled.
@@ -108,7 +108,7 @@ def mean_powers(seen: Pass, scale: Tensor, *, draws: int, noise: float) -> tuple
     """The means of g, g^2 and g^3 over noisy copies, g in units of `scale`: three times (N, E, k, h, w)."""
     count = len(seen.images)
     means = (torch.zeros_like(seen.gradient), torch.zeros_like(seen.gradient), torch.zeros_like(seen.gradient))
-    span = seen.images.amax((1, 2, 3), keepdim=True) - seen.images.amin((1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
+    span = span_of(seen.images) if seen.span is None else seen.span  # (N, 1, 1, 1)
     for part in noise_draws(seen, draws).split(max(1, IMAGES_AT_ONCE // count)):
         noisy = seen.images + noise * span * part[:, None]  # (d, N, C, H, W)
         copies = replace(seen, images=noisy.flatten(0, 1), classes=seen.classes.repeat(len(part), 1))

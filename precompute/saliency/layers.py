@@ -10,6 +10,7 @@ from torch.autograd.graph import Node
 from precompute.catalogue import TECHNIQUES, entry
 from precompute.saliency.flow import bottlenecks, downwards, never_negative
 from precompute.saliency.passes import Pass, device_of, evaluating, hooked, submodule, submodules
+from precompute.techniques import INPUT
 from store.errors import BadInput
 
 # A default layer's map has at least this many positions on a side: below it a map says little about where.
@@ -17,6 +18,7 @@ SMALLEST_SIDE = 7
 POOLED_HEAD = "global average pooling followed by one linear layer"
 # Allowed difference between the logits and those made of channel means, relative to the largest logit.
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
+RECTIFIED = ("Relu", "Hardtanh")  # ReLU and ReLU6 in the graph
 # Results of these are seldom meant: what follows them is the layer people name.
 SKIPPED = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.Linear, nn.Flatten)
 
@@ -69,8 +71,11 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Layer, ...]:
 
 
 def layer_at(model: nn.Module, images: Tensor, name: str) -> Layer:
-    """The layer of that name, also one that `trace` leaves out. Raises BadInput if there is none."""
+    """The layer of that name, also one that `trace` leaves out, or INPUT. Raises BadInput if there is none."""
     submodule(model, name)
+    if name == INPUT:
+        _, channels, height, width = images.shape
+        return Layer(INPUT, channels, height, width, nonnegative=False)
     _, facts = observe(model, images)
     if name not in facts:
         raise BadInput(f"layer {name!r} gives no maps; choose a convolution, pooling or block")
@@ -96,7 +101,8 @@ def default_layer(layers: tuple[Layer, ...]) -> Layer:
 def obstacle(technique: str, model: nn.Module, layer: Layer, images: Tensor) -> str | None:
     """Why a technique of the catalogue does not apply at a layer, as a sentence for the person; None if it does.
 
-    images: (N, C, H, W), for their size: the network is tried on random ones.
+    images: (N, C, H, W), for their size: the network is tried on random ones. One that explains the image itself does so
+    whatever the layer.
     """
     for condition in CONDITIONS.get(technique, ()):
         if reason := condition(model, layer, images):
@@ -105,7 +111,9 @@ def obstacle(technique: str, model: nn.Module, layer: Layer, images: Tensor) -> 
 
 
 def single_position(_model: nn.Module, layer: Layer, _images: Tensor) -> str | None:
-    """Reason against a map that cannot show where."""
+    """Reason against a map that cannot show where, or that is the image."""
+    if layer.name == INPUT:
+        return "a layer of the network; the input is the image itself"
     return None if layer.height * layer.width > 1 else f"a map larger than one position; {layer.name} gives just one"
 
 
@@ -147,11 +155,31 @@ def not_only_means(layer: str) -> str:
     return f"{POOLED_HEAD}; between {layer} and its linear layer this network does more than averaging"
 
 
+def unguided(model: nn.Module, _layer: Layer, images: Tensor) -> str | None:
+    """Reason against a network without ReLUs, or with some that are functions, which no hook can reach."""
+    called: list[nn.Module] = []
+    hooks = [(module, lambda module, *_: called.append(module)) for module in rectifiers(model)]
+    images = images[:1].detach().to(device_of(model), copy=True).requires_grad_()
+    with evaluating(model), torch.enable_grad(), hooked(hooks):
+        nodes = downwards(model(images))
+    count = sum(node.name().startswith(RECTIFIED) for node in nodes)
+    if not count:
+        return "a network with ReLUs; this one has none"
+    functions = count - len(called)
+    return f"every ReLU to be a module; of the {count} here, {functions} come from functions" if functions > 0 else None
+
+
+def rectifiers(model: nn.Module) -> list[nn.Module]:
+    """The modules that are ReLUs, ReLU6 among them."""
+    return [module for module in model.modules() if isinstance(module, nn.ReLU | nn.ReLU6)]
+
+
 CONDITIONS: dict[str, tuple[Callable[[nn.Module, Layer, Tensor], str | None], ...]] = {
     "cam": (single_position, other_head),
     "grad-cam": (single_position,),
     "grad-cam++": (single_position, negative_values),
     "smooth-grad-cam++": (single_position, negative_values),
+    "guided-backprop": (unguided,),
 }
 
 

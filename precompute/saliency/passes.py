@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from precompute.techniques import INPUT
 from store.errors import BadInput
 
 PRECISIONS = ("float32", "bfloat16")
@@ -32,8 +33,9 @@ class Pass:
     """A batch seen by a model at one layer; everything is computed when first asked for, and then once.
 
     images: (N, C, H, W) in [0, 1]; classes: (N, E) int64, the E classes explained for each image, by their logits;
-    layer: a module's path inside `model.network`, whose last call counts when it is called several times. The model is
-    in evaluation mode while it runs, and left as it was.
+    layer: a module's path inside `model.network`, whose last call counts when it is called several times, or INPUT, whose
+    output is the normalised image; span: (N, 1, 1, 1), of which a technique's noise is a share, where it is not to be that
+    of the images. The model is in evaluation mode while it runs, and left as it was.
     """
 
     model: nn.Module
@@ -42,6 +44,7 @@ class Pass:
     layer: str
     precision: str = "float32"
     seed: int = 0
+    span: Tensor | None = None
 
     @cached_property
     def forward(self) -> Forward:
@@ -79,6 +82,21 @@ class Pass:
     def poles(self) -> Tensor:
         """(N, E) int64: how many values a technique had to set to zero in each map's weights. Techniques add to it."""
         return torch.zeros_like(self.classes)
+
+    @cached_property
+    def completeness(self) -> Tensor:
+        """(N, E, 2): the sum of a map's attributions, and the difference of logits they promise to be. A technique fills it."""
+        return self.logits.new_full((*self.classes.shape, 2), torch.nan)
+
+    @cached_property
+    def kept(self) -> dict[tuple, tuple[Tensor, ...]]:
+        """What one technique computed that another may need as well."""
+        return {}
+
+
+def span_of(images: Tensor) -> Tensor:
+    """The range of each image's values, max - min: (N, 1, 1, 1)."""
+    return images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True)
 
 
 def precision_for(device: torch.device | str) -> str:
@@ -145,7 +163,11 @@ def submodules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def submodule(model: nn.Module, layer: str) -> nn.Module:
-    """The module at a path inside `model.network`."""
+    """The module at a path inside `model.network`; at INPUT the one that normalises."""
+    if layer == INPUT:
+        if isinstance(found := getattr(model, "normalize", None), nn.Module):
+            return found
+        raise BadInput("the image itself can be explained where the model has a module `normalize`; this one has none")
     names = submodules(model)
     if layer not in names:
         near = get_close_matches(layer, names, n=3, cutoff=0.3) or list(names)[-3:]

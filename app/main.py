@@ -13,8 +13,8 @@ from app.edge import plain_errors
 HERE = Path(__file__).parent
 VIEWS = HERE / "views"
 SIDEBAR = 220  # pixels
-NEED_NO_RUN = ("queue",)  # pages that have something to say about an empty store, and
-NEED_NO_EPOCH = ("runs", "retrain", "queue")  # about one with runs of which no epoch is finished
+NEED_NO_RUN = ("queue", "methods")  # pages that have something to say about an empty store, and
+NEED_NO_EPOCH = ("runs", "retrain", "queue", "methods")  # about one with runs of which no epoch is finished
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.4rem 3rem 4rem; }
@@ -48,10 +48,17 @@ def pages() -> dict[str, list[st.Page]]:
                 VIEWS / "simulation.py", title="Simulation", icon=":material/stacked_line_chart:", url_path="simulation"
             ),
         ],
+        "Trust": [
+            st.Page(VIEWS / "sanity.py", title="Sanity", icon=":material/fact_check:", url_path="sanity"),
+            st.Page(VIEWS / "roar.py", title="Remove and retrain", icon=":material/ink_eraser:", url_path="roar"),
+            st.Page(VIEWS / "reliability.py", title="Reliability", icon=":material/verified:", url_path="reliability"),
+            st.Page(VIEWS / "attention.py", title="Attention", icon=":material/my_location:", url_path="attention"),
+        ],
         "Act": [
             st.Page(VIEWS / "retrain.py", title="Re-train", icon=":material/model_training:", url_path="retrain"),
             st.Page(VIEWS / "queue.py", title="Queue", icon=":material/list_alt:", url_path="queue"),
         ],
+        "Help": [st.Page(VIEWS / "methods.py", title="Methods", icon=":material/menu_book:", url_path="methods")],
     }
 
 
@@ -86,7 +93,7 @@ def main() -> None:
     st.html(STYLE)
     warm_up()
     inside = entrance.entered()
-    page = st.navigation(pages(), position="sidebar" if inside else "hidden")
+    page = st.navigation(pages(), position="sidebar" if inside else "hidden", expanded=True)
     if not inside:
         return
     with plain_errors():

@@ -12,6 +12,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from precompute.regions import between
+
 INFERNO = (
     "000004 040312 0b0724 150b37 210c4a 2f0a5b 3d0965 4a0c6b 57106e 64156e 71196e 7d1e6d 8a226a 972766 a32c61 b0315b bc3754 "
     "c63d4d d04545 da4e3c e35933 eb6429 f1711f f67e14 f98c0a fb9b06 fcaa0f fbba1f f9c932 f5d949 f2e865 f3f586 fcffa4"
@@ -28,6 +30,8 @@ SCALES = {"inferno": INFERNO, "viridis": VIRIDIS, "grey": "000000 ffffff", "dive
 # What Pillow's own font has no glyph for
 PLAIN = str.maketrans({"→": "->", "×": "x", "−": "-", "–": "-", "\N{NO-BREAK SPACE}": " "})
 FLAT = 1e-3  # values that differ by a smaller share of the largest magnitude show no place; float16 keeps 5e-4
+FINE = 20 * 20  # values of a map that is as fine as an image
+BEYOND = 0.01  # share of such a map that lies beyond its scale, in its last colour
 DESATURATED = 0.5  # how much of the colour under a map is taken away, so that hue speaks of the map
 
 
@@ -45,10 +49,23 @@ def scale_of(signed: bool, unsigned_name: str) -> str:
 
 
 def tops(maps: np.ndarray, *, shared: bool) -> np.ndarray:
-    """The largest magnitude of each map of (E, h, w), or, `shared`, of all of them: (E,). NaN where there is no map."""
-    held = ~np.isnan(maps).all((1, 2))
-    found = np.abs(np.nan_to_num(maps)).max((1, 2))
+    """Where the scale of each map of (E, h, w) ends, or, `shared`, that of all of them: (E,). NaN where there is no map.
+
+    It is the largest magnitude; of a fine map, whose single pixels stand out, that which a hundredth of the map exceeds.
+    """
+    held, magnitudes = ~np.isnan(maps).all((1, 2)), np.abs(np.nan_to_num(maps))
+    found = magnitudes.max((1, 2))
+    if magnitudes[0].size >= FINE:
+        most = np.quantile(magnitudes, 1 - BEYOND, (1, 2))
+        found = np.where(most > 0, most, found)
     return np.where(held, found.max(initial=0) if shared else found, np.nan)
+
+
+def ends(maps: np.ndarray, top: float, signed: bool) -> tuple[str, str]:
+    """What stands at the lower and the upper end of the scale of maps that ends at `top`; some values may lie beyond."""
+    beyond = np.abs(np.nan_to_num(maps)).max(initial=0) > top * (1 + FLAT)
+    high = short(top)
+    return ("0" if not signed else f"≤−{high}" if beyond else f"−{high}"), (f"≥{high}" if beyond else high)
 
 
 def flat(maps: np.ndarray) -> np.ndarray:
@@ -80,11 +97,20 @@ def enlarge(map_: np.ndarray, side: int) -> np.ndarray:
     return rows @ map_ @ columns.T
 
 
+def shrunk(places: np.ndarray, most: int) -> np.ndarray:
+    """Maps (E, h, w) averaged down to at most (E, most, most): what a small picture of them can show."""
+    if max(places.shape[1:]) <= most:
+        return places
+    rows, columns = (averages(length, min(length, most)) for length in places.shape[1:])
+    return rows @ places @ columns.T
+
+
 @cache
-def between(cells: int, side: int) -> np.ndarray:
-    """Weights (side, cells) of linear interpolation at the centres of `side` pixels."""
-    at = np.clip((np.arange(side) + 0.5) * cells / side - 0.5, 0, cells - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
+def averages(cells: int, fewer: int) -> np.ndarray:
+    """Weights (fewer, cells) that average cells over equal parts of their length."""
+    edges, at = np.linspace(0, cells, fewer + 1), np.arange(cells)
+    shared = np.minimum(edges[1:, None], at + 1) - np.maximum(edges[:-1, None], at)
+    return np.clip(shared, 0, None) * fewer / cells
 
 
 def rgb(image: np.ndarray, side: int) -> np.ndarray:
@@ -131,6 +157,16 @@ def png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def beside(panels: Sequence[np.ndarray], gap: float) -> np.ndarray:
+    """RGB panels of one height side by side: (H, W, 4) uint8; between two, transparent, that share of the height."""
+    height = panels[0].shape[0]
+    between = np.zeros((height, max(1, round(gap * height)), 4), np.uint8)
+    parts = [between]
+    for panel in panels:
+        parts += [np.dstack([panel, np.full(panel.shape[:2], 255, np.uint8)]), between]
+    return np.concatenate(parts[1:-1], 1)
+
+
 def bar(name: str, width: int, height: int) -> np.ndarray:
     """A colour bar, high at the top: (height, width, 3) uint8."""
     return np.repeat(coloured(np.linspace(1, 0, height)[:, None], name), width, 1)
@@ -158,6 +194,12 @@ def npz(values: Mapping[str, np.ndarray | str | float]) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
     return file.getvalue()
+
+
+def percent(share: float) -> str:
+    """A probability with the precision it deserves: 87 %, <1 %, >99 %."""
+    rounded = "<1" if 0 < share < 0.005 else ">99" if 0.995 <= share < 1 else f"{share * 100:.0f}"
+    return f"{rounded}\N{NO-BREAK SPACE}%"
 
 
 def short(value: float) -> str:

@@ -41,6 +41,7 @@ SAID = (
     "perplexity",
     "without",
     "numbers",
+    "shift",
 )  # fmt: skip  of a request, as they are
 
 
@@ -70,6 +71,7 @@ class Request:
     perplexity: int = 0
     without: tuple[tuple[int, int], ...] = ()
     numbers: tuple[int, ...] = ()
+    shift: str = ""  # of "shift": what it is asked, as JSON
 
     @cached_property
     def header(self) -> dict[str, Any]:

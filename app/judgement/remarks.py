@@ -12,6 +12,7 @@ from app.edge import plain, plain_errors
 from app.judgement import observed
 from app.judgement.observed import Seen
 from app.judgement.verdicts import signed, when
+from app.reliability import badges as trust
 from app.runs import lineage
 from app.runs.lineage import Asked
 from app.saliency import stored
@@ -78,9 +79,17 @@ def row(run: Run, said: Observation) -> None:
                 picture(view, observed.pictured([view], said.region)[0], observed.about(said))
         with st.container(gap="xsmall"):
             words(said)
+            checked(run, said)
             if view.why and said.technique:
                 st.caption(plain(f"Its map is not shown: {view.why}."))
             link(run, said, f"judging.show.{run.id}.{said.id}")
+
+
+def checked(run: Run, said: Observation) -> None:
+    """What the checks say of the technique whose map an observation is about."""
+    evaluation = reading.evaluation(run)
+    if said.technique and evaluation and (epochs := reading.epochs(evaluation)):
+        trust.beside(run, evaluation, epochs[-1], said.technique, said.layer)
 
 
 def words(said: Observation) -> None:

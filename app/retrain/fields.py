@@ -68,6 +68,11 @@ class Leaf:
         return "weights" if inner == (str, float) and self.choices else "json"
 
     @property
+    def number(self) -> type[int] | type[float]:
+        """What a list of numbers is of."""
+        return float if float in [core(item) for item in get_args(self.kinds[0])] else int
+
+    @property
     def bounds(self) -> dict[str, Any]:
         """Those it carries, whichever class of annotated_types says them."""
         return {name: getattr(item, name) for item in self.info.metadata for name in NUMBER if hasattr(item, name)}
@@ -125,8 +130,9 @@ class Leaf:
             case "open choice" if any(kind is int for kind in self.kinds):
                 return int(typed) if str(typed).isascii() and str(typed).isdigit() else typed
             case "numbers":
-                words = str(typed).replace(",", " ").split()
-                return sorted({int(word) for word in words}) if all(map(is_number, words)) else typed
+                words, whole = str(typed).replace(",", " ").split(), self.number is int
+                known = all(is_number(word) or (not whole and is_fraction(word)) for word in words)
+                return sorted({self.number(word) for word in words}) if known else typed
             case "several":
                 return list(typed)
             case "json":
@@ -139,6 +145,11 @@ class Leaf:
 
 def is_number(word: str) -> bool:
     return word.isascii() and word.isdigit() and len(word) < 10
+
+
+def is_fraction(word: str) -> bool:
+    whole, _, rest = word.partition(".")
+    return is_number(whole or "0") and is_number(rest or "0")
 
 
 def core(kind: Any) -> Any:

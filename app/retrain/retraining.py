@@ -12,6 +12,7 @@ from app.retrain.form import Form
 from precompute import catalogue
 from precompute.estimate import estimate
 from precompute.recipe import Recipe, parse
+from precompute.roar.cells import CONTROLS, REPLACEMENTS
 from store.errors import BadInput
 from store.runs import Run
 
@@ -58,6 +59,11 @@ def offered(run: Run) -> dict[str, tuple[str, ...]]:
         "training.class_weights": run.classes,
         "artifacts.saliency.techniques": tuple(catalogue.TECHNIQUES),
         "artifacts.saliency.layers": ("auto", *layers),
+        "artifacts.roar.techniques": tuple(catalogue.TECHNIQUES),
+        "artifacts.roar.controls": tuple(CONTROLS),
+        "artifacts.roar.retrained": tuple(REPLACEMENTS),
+        "artifacts.roar.not_retrained": tuple(REPLACEMENTS)[:-1],
+        "artifacts.roar.layer": ("auto", *layers),
         "data.set": tuple(catalogue.DATASETS),
         "model.network": tuple(catalogue.MODELS),
     }

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import memory, pictures, reading, selection
+from app import memory, methods, pictures, reading, selection
 from app.edge import plain
+from app.reliability import badges
+from app.reliability.badges import Badge
 from app.runs.comparison import Side
 from app.saliency import progression, stored
 from app.saliency.stored import MAP, MISSING, WAITING, Cells, Technique
@@ -20,7 +22,7 @@ from store.errors import Corrupt
 
 SCALES = {
     True: "one scale for the runs shown: raw values, up to the largest of them",
-    False: "each map has its own scale, up to its largest value",
+    False: "each map has its own scale",
 }
 Reader = Callable[..., tuple[Cells, list[str]]]
 
@@ -48,6 +50,7 @@ class Panel:
     chances: tuple[float, ...]
     apart: float
     asked: Asked | None
+    badges: tuple[tuple[str, tuple[Badge, ...]], ...] = ()  # of each technique, in each run
 
 
 def draw(panel: Panel, now: Selection | None, number: int) -> None:
@@ -138,18 +141,24 @@ def row(panel: Panel, name: str, reader: Reader, problems: list[str]) -> Row:
     tops = pictures.tops(maps, shared=asked.shared)  # (R,)
     places = pictures.positions(maps, tops[:, None, None], technique.signed)
     sizes = list(dict.fromkeys(f"{item.maps.shape[1]} × {item.maps.shape[2]}" for item in cells))
-    shown = MAP in states
-    high = pictures.short(float(np.nanmax(tops))) if shown and asked.shared else "max" if shown else ""
+    low, high = "−max" if technique.signed else "0", "max"
+    if asked.shared and MAP in states:
+        low, high = pictures.ends(maps, float(np.nanmax(tops)), technique.signed)
     return Row(
         technique.title,
         ", ".join(sizes) + (", signed" if technique.signed else ""),
         technique.help,
         signed=technique.signed,
-        low=("−" + high if technique.signed else "0") if shown else "",
-        high=high,
+        low=low if MAP in states else "",
+        high=high if MAP in states else "",
         scale=SCALES[asked.shared],
         cells=tuple(cell(panel, place, technique, state, maps[place]) for place, state in enumerate(states)),
-        levels=np.rint(places * 255).astype(np.uint8),
+        levels=np.rint(pictures.shrunk(places, strip.LARGEST_SIDE) * 255).astype(np.uint8),
+        about=methods.address(name),
+        badges=tuple(
+            badges.facts(badge, item.letter)
+            for item, badge in zip(panel.shown, dict(panel.badges).get(name, ()), strict=False)
+        ),
     )
 
 

@@ -9,6 +9,8 @@ import streamlit as st
 
 from app import memory, reading, sections
 from app.edge import plain, plain_errors
+from app.reliability import badges
+from app.reliability.badges import Badge
 from app.runs import beside, comparison, disagreement
 from app.runs.beside import Asked, Panel
 from app.runs.comparison import Side
@@ -249,4 +251,12 @@ def panel(
     )
     numbers, predicted = tuple(found.places[place].tolist()), tuple(found.predicted[:, place].tolist())
     chances, apart = tuple(found.chances[:, place].tolist()), float(found.apart[place])
-    return Panel(key, shown, held, numbers, int(found.labels[place]), predicted, chances, apart, asked)
+    said = tuple(
+        (name, tuple(badge_of(item, own[name]) for item, own in zip(shown, held, strict=True))) for name in names
+    )
+    return Panel(key, shown, held, numbers, int(found.labels[place]), predicted, chances, apart, asked, said)
+
+
+def badge_of(item: Side, technique: Technique) -> Badge:
+    """What the checks say of a technique in one run, at the epoch compared."""
+    return badges.badge(item.run, item.evaluation, item.epoch, technique.artifact)

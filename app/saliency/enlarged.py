@@ -9,10 +9,14 @@ import streamlit as st
 from app import memory, pictures, reading
 from app.edge import plain
 from app.judgement import judging
+from app.methods import link
+from app.reliability import badges
+from app.saliency import completeness
 from app.saliency.progression import Progression
 from app.saliency.stored import MAP, Technique
 from app.saliency.strips import SAID, Scene, explained_words, percent
 from precompute.cases import probabilities
+from precompute.regions import boxes, shares, weights
 from store.judgements import Observation
 from store.shards import Artifact
 
@@ -61,7 +65,8 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
     state = progression.states[technique.name][place]
     with st.container(border=True, key=f"enlarged.{key}"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(technique.title)}, epoch {epoch}**", width="stretch")
+            st.markdown(f"**{link(technique.name, technique.title)}, epoch {epoch}**", width="content")
+            checked(scene, technique)
             st.button("Close", icon=":material/close:", type="tertiary", key=f"close.{key}", on_click=close)
         if state != MAP:
             st.caption(f"There is nothing to enlarge ({SAID[state]}).")
@@ -79,6 +84,13 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
             judging.observe_form(scene.question.selection.run, about(view), panels(view)[1], words)
 
 
+def checked(scene: Scene, technique: Technique) -> None:
+    """What the checks say of the technique, beside its name."""
+    of = scene.question.selection
+    found = badges.badge(of.run, of.evaluation, of.epoch, technique.artifact)
+    st.caption(found.markdown, help=badges.help_words(found), width="stretch")
+
+
 def about(view: Enlarged) -> Observation:
     """What an observation on this map is about."""
     question, progression = view.scene.question, view.progression
@@ -86,7 +98,7 @@ def about(view: Enlarged) -> Observation:
         epoch=progression.epochs[view.place],
         image=progression.image,
         technique=view.technique.name,
-        layer=question.layer,
+        layer=view.technique.layer,
         explained=view.scene.names[view.explained],
         evaluation=question.selection.evaluation.name,
     )
@@ -128,14 +140,13 @@ def caption(view: Enlarged) -> str:
         f"{names[view.explained]} (the predicted class)" if predicted else explained_words(view.scene, progression)
     )
     height, width = technique.size
-    top = pictures.short(view.top)
-    low = f"−{top}" if technique.signed else "0"
+    low, top = pictures.ends(view.raw, view.top, technique.signed)
     shared = "shared by the epochs shown" if view.scene.look.shared else "of this map"
     flat = f"; {words}" if (words := pictures.no_evidence(view.raw)) else ""
     return (
         f"{what}: {arrow} ({percent(view.chances.max())}) after epoch {progression.epochs[view.place]} "
         f"of run {view.scene.question.selection.run.id}. {technique.title} for {explained} "
-        f"at {view.scene.question.layer} ({height} × {width}, interpolated linearly), scale {low} to {top}, {shared}{flat}."
+        f"at {view.technique.layer} ({height} × {width}, interpolated linearly), scale {low} to {top}, {shared}{flat}."
     )
 
 
@@ -148,9 +159,17 @@ def numbers(view: Enlarged) -> dict[str, str]:
         "Smallest value": pictures.short(float(raw.min())),
         "Half of the evidence lies in": f"{half_share(raw) * 100:.0f} % of the area" if raw.max() > 0 else "–",
     }
+    if words := sum_words(view):
+        lines["Sum of the map"] = words
     if (inside := evidence_in_box(view)) is not None:
         lines["Evidence in the box"] = f"{inside[0] * 100:.0f} % (box: {inside[1] * 100:.0f} % of the area)"
     return lines
+
+
+def sum_words(view: Enlarged) -> str:
+    """How nearly the map adds up, where it promises to."""
+    of, epoch = view.progression, view.progression.epochs[view.place]
+    return completeness.cell_words(completeness.sums(view.technique, of.image, [epoch], [view.explained])[0])
 
 
 def half_share(raw: np.ndarray) -> float:
@@ -169,9 +188,9 @@ def evidence_in_box(view: Enlarged) -> tuple[float, float] | None:
     if np.isnan(box).any():
         return None
     side = view.progression.pixels.shape[0]
-    x0, y0, x1, y1 = np.clip(np.rint(box), 0, side).astype(int)
-    evidence = np.maximum(pictures.enlarge(view.raw, side), 0)
-    return float(evidence[y0:y1, x0:x1].sum() / evidence.sum()), float((x1 - x0) * (y1 - y0) / side**2)
+    mask = boxes(np.clip(box, 0, side)[None], side)[:, None]  # (1, 1, side, side)
+    inside = shares(view.raw[None], weights(mask, *view.raw.shape), side)
+    return float(inside[0, 0]), float(mask.mean())
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False, hash_funcs=memory.HASHES)
@@ -212,7 +231,7 @@ def facts(view: Enlarged, words: str) -> dict[str, np.ndarray | str | float]:
         "pixels": progression.pixels,
         "class_names": np.array(view.scene.names),
         "technique": view.technique.name,
-        "layer": question.layer,
+        "layer": view.technique.layer,
         "run": question.selection.run.id,
         "image": -1 if progression.image is None else progression.image,
         "true_class": -1 if progression.label is None else progression.label,

@@ -8,6 +8,7 @@ import numpy as np
 
 from app import reading
 from precompute import catalogue
+from precompute.techniques import INPUT
 from store.errors import Corrupt
 from store.runs import Run
 from store.shards import Artifact
@@ -40,6 +41,11 @@ class Technique:
         """Height and width of its maps."""
         return self.artifact.attributes["height"], self.artifact.attributes["width"]
 
+    @property
+    def layer(self) -> str:
+        """Where it is computed: a layer, or INPUT."""
+        return self.artifact.attributes["layer"]
+
 
 @dataclass(eq=False)
 class Cells:
@@ -59,24 +65,28 @@ def of_kind(run: Run, kind: str, evaluation: Artifact) -> list[Artifact]:
 
 
 def layers(run: Run, evaluation: Artifact) -> dict[str, tuple[int, int]]:
-    """The layers at which the run holds maps with the size of these: the default layer first, then deepest first."""
+    """The layers at which the run holds maps with the size of these: the default layer first, then deepest first.
+
+    INPUT comes last; what explains it is shown whatever the layer.
+    """
     held = {}
     for item in of_kind(run, "saliency", evaluation):
         held[item.attributes["layer"]] = (item.attributes["height"], item.attributes["width"])
     depth = {layer["name"]: place for place, layer in enumerate(run.attributes["layers"])}
-    names = sorted(held, key=lambda name: (name != run.attributes["default_layer"], -depth.get(name, 0)))
+    names = sorted(held, key=lambda name: (name == INPUT, name != run.attributes["default_layer"], -depth.get(name, 0)))
     return {name: held[name] for name in names}
 
 
 def techniques(run: Run, evaluation: Artifact, layer: str, *, live: bool) -> tuple[Technique, ...]:
-    """What the run holds at a layer for the images of an evaluation, in the catalogue's order; the later of two of a kind.
+    """What the run holds at a layer and at INPUT for the images of an evaluation; the later of two of a kind.
 
-    live: somebody computes, and what is finished is looked up once a second; else it is as it is now.
+    In the catalogue's order. live: somebody computes, and what is finished is looked up once a second; else it is as it is
+    now.
     """
     found: dict[str, Technique] = {}
-    cases = [case for case in of_kind(run, "cases", evaluation) if case.attributes["layer"] == layer]
+    cases = [case for case in of_kind(run, "cases", evaluation) if case.attributes["layer"] in (layer, INPUT)]
     for item in of_kind(run, "saliency", evaluation):
-        if item.attributes["layer"] == layer and item.attributes["technique"] not in found:
+        if item.attributes["layer"] in (layer, INPUT) and item.attributes["technique"] not in found:
             of_item = [case for case in cases if belongs(case, item)]
             found[item.attributes["technique"]] = technique(item, of_item, live=live)
     order = list(catalogue.TECHNIQUES)

@@ -2,19 +2,24 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from app import memory, pictures
+from app import memory, methods, pictures
 from app.memory import Memory
+from app.pictures import percent as percent
+from app.reliability import badges
+from app.reliability.badges import Badge
+from app.saliency import completeness
 from app.saliency.progression import Progression, Question
 from app.saliency.stored import ABSENT, DAMAGED, DIVERGED, MAP, MISSING, WAITING, Technique
 from app.widgets import strip
 from app.widgets.strip import Cell, Column, Row, Strip
 from precompute.cases import probabilities
+from precompute.techniques import INPUT
 
 WORDS = {
     WAITING: "…",
@@ -23,7 +28,7 @@ WORDS = {
     DAMAGED: "damaged",
     DIVERGED: "not a number",
 }
-SCALE_WORDS = {True: "one scale for the epochs shown", False: "each map has its own scale, up to its largest value"}
+SCALE_WORDS = {True: "one scale for the epochs shown", False: "each map has its own scale"}
 SAID = {
     WAITING: "still being computed",
     MISSING: "not computed",
@@ -64,6 +69,7 @@ class Drawn:
     progression: Progression  # by identity: one made of finished epochs stays the same object
     look: Look
     key: tuple[Any, ...]
+    badges: tuple[Badge, ...]
     scene: Scene = field(compare=False)
 
     @property
@@ -75,22 +81,31 @@ def packed(scene: Scene, progression: Progression) -> bytes:
     """The strip's message."""
     question = scene.question
     key = (question.explain, question.selection.chosen, question.layer, len(question.selection.epochs))
-    return message(Drawn(progression, scene.look, key, scene))
+    return message(Drawn(progression, scene.look, key, badges_of(question), scene))
+
+
+def badges_of(question: Question) -> tuple[Badge, ...]:
+    """What the checks say of each technique, at the last epoch: one for the whole strip, so that another epoch changes nothing."""
+    of = question.selection
+    return badges.of_each(of.run, of.evaluation, of.epochs[-1], [item.artifact for item in question.shown])
 
 
 @memory.remembered(DRAWN)
 def message(drawn: Drawn) -> bytes:
-    return strip.pack(strip_of(drawn.scene, drawn.progression))
+    return strip.pack(strip_of(drawn.scene, drawn.progression, drawn.badges))
 
 
-def strip_of(scene: Scene, progression: Progression) -> Strip:
+def strip_of(scene: Scene, progression: Progression, said: Sequence[Badge]) -> Strip:
     chances = probabilities(progression.logits)  # (E, K), NaN where not known yet
     columns = tuple(column(scene, progression, place, chances[place]) for place in range(len(progression.epochs)))
     what = "Your picture" if progression.image is None else f"Image {progression.image}"
     return Strip(
         progression.pixels,
         columns,
-        tuple(row(progression, technique, scene.look, columns) for technique in scene.question.shown),
+        tuple(
+            replace(row(progression, item, scene.look, columns), **trust(item, badge))
+            for item, badge in zip(scene.question.shown, said, strict=True)
+        ),
         caption=what,
         alt=f"{what}, {progression.pixels.shape[1]} × {progression.pixels.shape[0]} pixels",
         label=f"{what}: maps by technique and epoch",
@@ -129,32 +144,41 @@ def row(progression: Progression, technique: Technique, look: Look, columns: Seq
     maps, states = progression.maps[technique.name], progression.states[technique.name]
     tops = pictures.tops(maps, shared=look.shared)  # (E,)
     places = pictures.positions(maps, tops[:, None, None], technique.signed)  # (E, h, w)
-    low, high = ends(technique, tops, look) if MAP in states else ("", "")
-    pairs = zip(columns, states, maps, strict=True)
+    places = pictures.shrunk(places, strip.LARGEST_SIDE)
+    low, high = ends(technique, maps, tops, look) if MAP in states else ("", "")
+    sums = completeness.sums(technique, progression.image, progression.epochs, progression.explained)  # (E, 2)
+    pairs = zip(columns, states, maps, map(completeness.cell_words, sums), strict=True)
     return Row(
         technique.title,
-        size,
+        ", ".join(filter(None, (size, completeness.row_words(sums)))),
         technique.help,
         signed=technique.signed,
         low=low,
         high=high,
         scale=SCALE_WORDS[look.shared],
-        cells=tuple(cell(technique, column, state, raw) for column, state, raw in pairs),
+        cells=tuple(cell(technique, *pair) for pair in pairs),
         levels=np.rint(places * 255).astype(np.uint8),
     )
 
 
-def ends(technique: Technique, tops: np.ndarray, look: Look) -> tuple[str, str]:
+def trust(technique: Technique, badge: Badge) -> dict[str, Any]:
+    """Where a row's name leads, and its badge."""
+    shown = () if technique.obstacle else (badges.facts(badge),)
+    return {"about": methods.address(technique.name), "badges": shown}
+
+
+def ends(technique: Technique, maps: np.ndarray, tops: np.ndarray, look: Look) -> tuple[str, str]:
     """What stands at the lower and upper end of the colour bar; maps with a scale each have no common number."""
-    high = pictures.short(float(np.nanmax(tops))) if look.shared else "max"
-    return f"−{high}" if technique.signed else "0", high
+    if look.shared:
+        return pictures.ends(maps, float(np.nanmax(tops)), technique.signed)
+    return "−max" if technique.signed else "0", "max"
 
 
-def cell(technique: Technique, column: Column, state: str, raw: np.ndarray) -> Cell:
+def cell(technique: Technique, column: Column, state: str, raw: np.ndarray, sum_words: str) -> Cell:
     where = f"{technique.title}, epoch {column.epoch}"
     if state != MAP:
         return Cell(state, WORDS[state], f"{where}: {SAID[state]}")
-    chance = f"; p = {column.percent}, taken for {column.predicted}"
+    chance = f"; p = {column.percent}, taken for {column.predicted}" + (f"; {sum_words}" if sum_words else "")
     if words := pictures.no_evidence(raw):
         return Cell("flat", words, f"{where}: {words} (value {pictures.short(float(raw.max()))}){chance}")
     return Cell(MAP, "", f"{where}: {pictures.short(float(raw.min()))} to {pictures.short(float(raw.max()))}{chance}")
@@ -167,7 +191,16 @@ def note(scene: Scene, progression: Progression) -> str:
     scale = "Each row has one scale for the epochs shown" if scene.look.shared else "Each map has its own scale"
     sizes = {technique.size for technique in scene.question.shown}
     size = f", maps of {' × '.join(map(str, sizes.pop()))} interpolated linearly" if len(sizes) == 1 else ""
-    return f"Explains {explained_words(scene, progression)} at layer {scene.question.layer}{size}. {scale}.{fewer}"
+    return f"Explains {explained_words(scene, progression)} at {place_words(scene.question)}{size}. {scale}.{fewer}"
+
+
+def place_words(question: Question) -> str:
+    """Where the techniques shown explain: "layer features.10", "the input", or both."""
+    layers = {item.layer for item in question.shown}
+    if layers == {INPUT}:
+        return "the input"
+    both = ", and at the input where the maps are as large as the image" if INPUT in layers else ""
+    return f"layer {question.layer}{both}"
 
 
 def explained_words(scene: Scene, progression: Progression) -> str:
@@ -186,12 +219,6 @@ def score_name(scene: Scene, progression: Progression) -> str:
     number = progression.label if true and progression.label is not None else scene.question.selection.chosen
     long = "p(true)" if true and progression.label is not None else "p(chosen)"
     return f"p({scene.names[number]})" if len(scene.names[number]) <= 9 else long
-
-
-def percent(share: float) -> str:
-    """A probability with the precision it deserves: 87 %, <1 %, >99 %."""
-    rounded = "<1" if 0 < share < 0.005 else ">99" if 0.995 <= share < 1 else f"{share * 100:.0f}"
-    return f"{rounded}\N{NO-BREAK SPACE}%"
 
 
 def visitor() -> str:

@@ -15,6 +15,7 @@ from app.selection import Selection
 from app.testing.picture import Picture
 from precompute.catalogue import TECHNIQUES
 from precompute.edits import PREDICTED, PREDICTED_AFTER, Edits
+from precompute.techniques import layer_of
 from store.errors import LoupeError
 
 ANSWER_SECONDS = 1.0  # that the page waits for an answer before it says that it waits
@@ -49,7 +50,8 @@ def scene_of(selected: Selection, picture: Picture) -> Scene:
     layer = word("at", layer_words(selected), selected.run.attributes["default_layer"])
     explain = word("explains", EXPLAINED, EXPLAINED[0])
     explain = EXPLAINED[0] if explain == "true" and picture.label is None else explain
-    return Scene(selected, picture, word("technique", TECHNIQUES, TECHNIQUE), layer, explain)
+    technique = word("technique", TECHNIQUES, TECHNIQUE)
+    return Scene(selected, picture, technique, layer_of(technique, layer), explain)
 
 
 def layer_words(selected: Selection) -> dict[str, str]:

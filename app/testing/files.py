@@ -10,6 +10,7 @@ import streamlit as st
 from app import pictures
 from app.probe import Answer
 from app.saliency.strips import percent
+from app.testing.asking import layer_words
 from app.testing.outcome import Outcome
 from app.testing.showing import difference, images, map_name, overlays
 from app.testing.words import number
@@ -94,9 +95,10 @@ def link(outcome: Outcome) -> str:
         "epoch": str(selected.epoch),
         "class": selected.classes[selected.chosen],
         "technique": scene.technique,
-        "at": scene.layer,
         "explains": scene.explain,
     }
+    if scene.layer in layer_words(selected):  # the input is none of them
+        said["at"] = scene.layer
     return f"{st.context.url or ''}?{urlencode(said | st.query_params.to_dict())}"
 
 

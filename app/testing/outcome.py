@@ -1,16 +1,18 @@
 """An image before and after its edits, as the network answered, and what follows from it."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import streamlit as st
 
+from app import pictures
 from app.probe import Answer
-from app.testing.asking import Scene
+from app.testing.asking import Scene, options
 from precompute.cases import probabilities
-from precompute.catalogue import TECHNIQUES
 from precompute.edits import Edits
+from precompute.techniques import signed
 from store.errors import LoupeError
 
 ROUNDING = 1e-5  # of the largest value of two maps: as far apart as float32 leaves equal ones
@@ -47,19 +49,26 @@ class Outcome:
         return np.zeros(0) if found is None or edited is None else np.stack([found[0], edited[0]])
 
     @property
+    def sums(self) -> np.ndarray:
+        """What both maps add up to, and are to add up to, (2, 2); (0,) where the technique promises nothing."""
+        parts = (self.answer.more.get(f"{when}completeness/{self.scene.technique}") for when in ("", "edited/"))
+        found = [part[0] for part in parts if part is not None]
+        return np.stack(found) if found else np.zeros(0)
+
+    @property
     def apart(self) -> np.ndarray:
         """The map after minus the map before, (h, w); 0 where only rounding tells them apart."""
         apart = self.maps[1] - self.maps[0]
-        return np.where(np.abs(apart).max() > ROUNDING * self.top, apart, 0)
+        return np.where(np.abs(apart).max() > ROUNDING * np.abs(self.maps).max(), apart, 0)
 
     @property
     def top(self) -> float:
         """The end of the scale that both maps share."""
-        return float(np.abs(self.maps).max())
+        return float(pictures.tops(self.maps, shared=True)[0])
 
     @property
     def signed(self) -> bool:
-        return TECHNIQUES[self.scene.technique].signed
+        return signed(self.scene.technique, json.loads(options(self.scene)))
 
     @property
     def explained(self) -> str:

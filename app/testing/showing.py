@@ -10,7 +10,10 @@ import streamlit as st
 from app import pictures, probe
 from app.charts import PETROFF
 from app.edge import plain
+from app.methods import address
 from app.probe import Answer, Request
+from app.reliability import badges
+from app.saliency.completeness import cell_words
 from app.saliency.strips import percent
 from app.testing import words
 from app.testing.outcome import Outcome
@@ -18,6 +21,7 @@ from app.widgets import pair
 from app.widgets.pair import Level, Pair, Words
 from precompute.catalogue import CHANGES, TECHNIQUES
 from precompute.remote import NO_WORKER
+from precompute.techniques import INPUT
 from store.errors import LoupeError
 
 OPACITY = 0.65
@@ -46,23 +50,30 @@ def shown_pair(outcome: Outcome, columns: int, most: int) -> Pair:
 
 def levels(outcome: Outcome) -> list[Level]:
     """Both maps on one scale, and their difference on one with zero in the middle."""
-    high, name = pictures.short(outcome.top), map_name(outcome)
-    low = f"−{high}" if outcome.signed else "0"
+    name, about, badge = map_name(outcome), address(outcome.scene.technique), badges.facts(badge_of(outcome))
+    low, high = pictures.ends(outcome.maps, outcome.top, outcome.signed)
     found = [
         Level(
-            Words(name, when, f"{name}, {when}"),
+            Words(name, when, f"{name}, {when}", about),
             pictures.positions(raw, outcome.top, outcome.signed),
             outcome.signed,
             low,
             high,
+            badge,
         )
         for when, raw in zip(("original", "edited"), outcome.maps, strict=True)
     ]
-    most = float(np.abs(outcome.apart).max())
+    most = float(pictures.tops(outcome.apart[None], shared=True)[0])
     place = pictures.positions(outcome.apart, most, signed=True)
     said = Words("Difference", "edited minus original", "Difference of the maps, edited minus original")
-    ends = (f"−{pictures.short(most)}", pictures.short(most)) if most else ("0", "0")
+    ends = pictures.ends(outcome.apart, most, signed=True) if most else ("0", "0")
     return [*found, Level(said, place, True, *ends)]
+
+
+def badge_of(outcome: Outcome) -> badges.Badge:
+    """What the checks say of the technique, on the run and at the epoch selected."""
+    now, scene = outcome.scene.selection, outcome.scene
+    return badges.of_technique(now.run, now.evaluation, now.epoch, scene.technique, scene.layer)
 
 
 def map_name(outcome: Outcome) -> str:
@@ -75,9 +86,12 @@ def difference_words(outcome: Outcome) -> str:
     height, width = outcome.apart.shape
     moved = [CHANGES[name].title.lower() for name in outcome.edits.values if name in MOVED]
     note = f" Place by place, although {' and '.join(moved)} moved what is there." if moved else ""
+    said = [cell_words(sums) for sums in outcome.sums]
+    sums = f" The original's map {said[0]}; the edited one's {said[1]}." if said else ""
+    where = "the input" if outcome.scene.layer == INPUT else f"layer {outcome.scene.layer}"
     return (
-        "Difference of the maps: red has more evidence after the edits, blue less, white as much. Of layer "
-        f"{outcome.scene.layer} ({height} × {width}, interpolated linearly). Both maps share one scale.{note}"
+        "Difference of the maps: red has more evidence after the edits, blue less, white as much. Of "
+        f"{where} ({height} × {width}, interpolated linearly). Both maps share one scale.{note}{sums}"
     )
 
 
@@ -107,8 +121,8 @@ def overlays(outcome: Outcome) -> list[np.ndarray]:
 
 def difference(outcome: Outcome) -> np.ndarray:
     """The map after minus the map before, zero in the middle of the scale: (S, S, 3) uint8."""
-    apart = outcome.apart
-    place = pictures.positions(apart, float(np.abs(apart).max()), signed=True)
+    most = float(pictures.tops(outcome.apart[None], shared=True)[0])
+    place = pictures.positions(outcome.apart, most, signed=True)
     return pictures.coloured(pictures.enlarge(place, side_of(outcome)), "diverging")
 
 

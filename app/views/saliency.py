@@ -9,7 +9,7 @@ from app import reading, selection
 from app.address import forget_unless
 from app.edge import plain, plain_errors
 from app.overview import unlabelled
-from app.saliency import cells, custom, progression, stored
+from app.saliency import cells, changed, custom, progression, stored
 from app.saliency.progression import Explained, Question
 from app.saliency.strips import Look, Scene
 from app.selection import Selection
@@ -22,7 +22,8 @@ SHOWN = ("overlay", "map only")
 HELP = {
     "explained": "Which class the maps speak for: the one chosen above at every epoch, the image's true one, or the one "
     "predicted at each epoch.",
-    "layer": "The layer whose feature maps are explained, and the resolution of its maps.",
+    "layer": "The layer whose feature maps are explained, and the resolution of its maps. Techniques of the gradient explain "
+    "the image itself, and are shown whatever the layer.",
     "scale": "One scale for all epochs of a row shows how evidence grows; a scale of its own for each map shows weak "
     "patterns too.",
     "colours": "Of maps without sign. Signed maps are always blue to red, with zero in the middle.",
@@ -93,13 +94,18 @@ def choice(label: str, options: Sequence[Any], key: str) -> Any:
 
 
 def cases(scene: Scene) -> None:
-    """SalienCNN's three recommended cases of the chosen class."""
+    """SalienCNN's three recommended cases of the chosen class, and a fourth: whose attention changed most."""
     selected = scene.question.selection
     epoch = cases_epoch(selected)
     found = reading.recommended(selected.evaluation, selected.data, epoch, selected.chosen)
     for name in CASES:
         with st.container(key=f"case.{name}", gap="xsmall"), plain_errors():
-            case(scene, name, getattr(found, name).tolist(), epoch)
+            title, what, none = (text.format(name=scene.names[selected.chosen]) for text in CASES[name])
+            words = f"{what}, after epoch {epoch}", f"None exists: after epoch {epoch}, {none}."
+            case(scene, name, title, getattr(found, name).tolist(), words, epoch)
+    with st.container(key="case.changed", gap="xsmall"), plain_errors():
+        most = changed.found(scene, epoch)
+        case(scene, "changed", "Changed most", most.images, (most.what, most.why), epoch)
 
 
 def cases_epoch(selected: Selection) -> int:
@@ -118,15 +124,14 @@ def cases_epoch(selected: Selection) -> int:
     return epoch
 
 
-def case(scene: Scene, name: str, images: Sequence[int], epoch: int) -> None:
-    """One recommended case: its name, previous and next, its strip; or that there is none."""
-    selected = scene.question.selection
-    title, what, none = (text.format(name=scene.names[selected.chosen]) for text in CASES[name])
+def case(scene: Scene, name: str, title: str, images: Sequence[int], words: tuple[str, str], epoch: int) -> None:
+    """One recommended case: its title and what it is, previous and next, its strip; or why there is none."""
+    selected, (what, none) = scene.question.selection, words
     places = st.session_state.setdefault("cases.place", {})
     here = (selected.run.uuid, epoch, selected.chosen, name)
     number = min(places.get(here, 0), max(len(images) - 1, 0))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{title}** :gray[{plain(what)}, after epoch {epoch}]", width="content")
+        st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
         if len(images) > 1:
             turn("Previous", name, disabled=number == 0, places=places, goal={here: number - 1})
             st.caption(f"{number + 1} of {len(images)}", width="content")
@@ -134,7 +139,7 @@ def case(scene: Scene, name: str, images: Sequence[int], epoch: int) -> None:
     if images:
         cells.draw(scene, f"case.{name}", image=images[number])
     else:
-        st.caption(plain(f"None exists: after epoch {epoch}, {none}."))
+        st.caption(plain(none))
 
 
 def turn(label: str, name: str, *, disabled: bool, places: dict[Any, int], goal: dict[Any, int]) -> None:

@@ -20,7 +20,8 @@ HELP = {
     "explains": "Which class both maps speak for: the one predicted before or after the edits, the image's true one, or "
     "the one chosen above.",
     "technique": "Drawn on both images, with the weights of the selected epoch.",
-    "at": "The layer whose feature maps are explained, and the resolution of its maps.",
+    "at": "The layer whose feature maps are explained, and the resolution of its maps. Techniques of the gradient explain "
+    "the image itself, whatever the layer.",
 }
 
 
@@ -46,12 +47,12 @@ def page() -> None:
 def choices(selected: selection.Selection) -> None:
     """Technique, layer and explained class of the maps; the address of every page holds them."""
     layers, titles = asking.layer_words(selected), {name: item.title for name, item in TECHNIQUES.items()}
-    st.selectbox(
+    technique = st.selectbox(
         "Map", list(titles), format_func=titles.get, width=160, help=HELP["technique"],
         **as_widget("technique", titles, asking.TECHNIQUE),
     )  # fmt: skip
     st.selectbox(
-        "Layer", list(layers), format_func=layers.get, width=180, help=HELP["at"],
+        "Layer", list(layers), format_func=layers.get, width=180, help=HELP["at"], disabled=TECHNIQUES[technique].at_input,
         **as_widget("at", layers, selected.run.attributes["default_layer"]),
     )  # fmt: skip
     st.segmented_control(

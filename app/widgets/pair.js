@@ -28,8 +28,13 @@ function ramp(scale, { low, high }) {
   return make("div", { class: "scale" }, low, make("span", { class: "ramp", style: `background:linear-gradient(to right,${stops.join(",")})` }), high);
 }
 
-function said({ canvas, caption }, { title, words, alt }, ...more) {
-  caption.replaceChildren(make("b", {}, title), ...(words ? [" ", words] : []), ...more);
+function badge({ words, icon, help, href }) {
+  return make("a", { class: "badge", href, target: "_blank", title: help, "aria-label": help }, make("span", { class: "icon", "aria-hidden": "true" }, icon), words);
+}
+
+function said({ canvas, caption }, { title, words, alt, href }, ...more) {
+  const name = href ? make("a", { href, target: "_blank" }, title) : title;
+  caption.replaceChildren(make("b", {}, name), ...(words ? [" ", words] : []), ...more);
   canvas.setAttribute("aria-label", alt);
   canvas.title = alt;
 }
@@ -53,7 +58,7 @@ export default function ({ data, parentElement }) {
   rest.forEach((part, number) => {
     const map = header.maps[number], scale = scales[map.signed ? 1 : 0], over = number < 2 ? header.opacity : null;
     overlay(part.canvas, images[number % 2], header.side, levels[number], 0, [header.height, header.width], scale, map.signed, over);
-    said(part, map, ramp(scale, map));
+    said(part, map, ramp(scale, map), ...(map.badge ? [badge(map.badge)] : []));
   });
   root.words.textContent = header.words;
   root.words.hidden = !header.words;

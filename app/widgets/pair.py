@@ -5,7 +5,7 @@ Five pictures that a slider changes would cost the server as many PNG files, and
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,11 +24,12 @@ mount = st.components.v2.component("loupe_pair", html='<div class="pair"></div>'
 
 @dataclass(frozen=True)
 class Words:
-    """What is said about a picture: below it, and in words that stand for it."""
+    """What is said about a picture: below it, and in words that stand for it; where its title leads, if anywhere."""
 
     title: str
     words: str
     alt: str
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Level:
     signed: bool
     low: str
     high: str
+    badge: Mapping[str, str] | None = None  # what checks say of it: words, icon, help, href
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def packed(shown: Pair) -> bytes:
         "about": SIDE,
         "images": [asdict(item) for item in shown.about],
         "maps": [
-            asdict(item.about) | {"signed": item.signed, "low": item.low, "high": item.high} for item in shown.maps
+            asdict(item.about) | {name: getattr(item, name) for name in ("signed", "low", "high", "badge")}
+            for item in shown.maps
         ],
         "words": shown.words,
         "opacity": shown.opacity,

@@ -1,5 +1,5 @@
 // One rectangle on a picture, by pointer, by keys or by numbers. The message: uint32 length of the header, the header as
-// JSON (alt, label), then the picture as PNG. Answers with [left, top, right, bottom] in shares of the picture, or null.
+// JSON (alt, label), then the picture as PNG. Answers with [left, top, right, bottom] in shares of the picture, or [].
 
 const STEP = 0.02, LEAST = 0.01; // of the side: what a key moves, and the smallest rectangle
 const EDGES = ["Left", "Top", "Right", "Bottom"];
@@ -54,7 +54,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
   const say = (wait) => {
     clearTimeout(state.timer);
-    state.timer = setTimeout(() => setStateValue("region", state.region), wait);
+    state.timer = setTimeout(() => setStateValue("region", state.region ?? []), wait);
   };
   const take = (region, wait = 0) => {
     state.region = region;

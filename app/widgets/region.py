@@ -26,7 +26,7 @@ def region(
     first: Region | None = None,
     on_draw: Callable[[Region | None], None] = lambda drawn: None,
 ) -> Region | None:
-    """The rectangle drawn on a PNG, in shares of its sides; None until one is drawn, though `first` is there to begin with.
+    """The rectangle drawn on a PNG, in shares of its sides; None where none is drawn. `first` is there to begin with.
 
     Calls back with each new one, and with None when it was cleared.
     """
@@ -34,7 +34,8 @@ def region(
     def told() -> None:
         on_draw(drawn_by(st.session_state[key].get("region")))
 
-    return drawn_by(mount(key=key, data=packed(picture, alt, label, first), on_region_change=told).get("region"))
+    said = mount(key=key, data=packed(picture, alt, label, first), on_region_change=told).get("region")
+    return first if said is None else drawn_by(said)  # None: nothing was said yet; []: it was cleared
 
 
 def drawn_by(said: object) -> Region | None:

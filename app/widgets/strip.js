@@ -36,9 +36,18 @@ function bar(row, scale) {
   return make("div", { class: "bar", role: "img", "aria-label": `colour scale from ${row.low} to ${row.high}`, title: row.scale }, ramp, ends);
 }
 
+// What checks say of a technique: an icon and a few words, the numbers on hovering, the whole card behind it.
+function badge({ words, icon, help, href }) {
+  return make("a", { class: "badge", href, target: "_blank", title: help, "aria-label": help }, make("span", { class: "icon", "aria-hidden": "true" }, icon), words);
+}
+
+function nameOf(row) {
+  const title = row.about ? make("a", { href: row.about, target: "_blank" }, row.title) : row.title;
+  return make("div", { class: "name", role: "rowheader", title: row.help }, make("b", {}, title), make("small", {}, row.note), ...row.badges.map(badge));
+}
+
 function mapRow(strip, number) {
-  const row = strip.header.rows[number];
-  const name = make("div", { class: "name", role: "rowheader", title: row.help }, make("b", {}, row.title), make("small", {}, row.note));
+  const row = strip.header.rows[number], name = nameOf(row);
   const line = make("div", { class: "line", role: "row" }, name);
   if (row.why) {
     line.append(make("div", { class: "why", role: "gridcell" }, make("span", {}, row.why)));

@@ -42,6 +42,8 @@ class Row:
     scale: str = ""
     cells: tuple[Cell, ...] = ()
     levels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8), repr=False)
+    about: str = ""  # address of what is written about the technique
+    badges: tuple[Mapping[str, str], ...] = ()  # what checks say of it: words, icon, help, href
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,6 @@ def pack(strip: Strip) -> bytes:
 
 
 def row_facts(row: Row) -> dict[str, Any]:
-    names = ("title", "note", "help", "why", "signed", "low", "high", "scale")
+    names = ("title", "note", "help", "why", "signed", "low", "high", "scale", "about", "badges")
     sizes = {"height": row.levels.shape[1], "width": row.levels.shape[2]}
     return {name: getattr(row, name) for name in names} | sizes | {"cells": [asdict(cell) for cell in row.cells]}

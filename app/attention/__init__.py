@@ -1,0 +1,1 @@
+"""The Attention page: shares of the maps in regions over the epochs, and how maps change."""

@@ -1,0 +1,1 @@
+"""Remove and retrain: what is left of the accuracy when the pixels a technique calls important are gone."""

@@ -123,6 +123,17 @@ def test_other_data_and_networks_cannot_be_estimated(
     assert found.unknown[0] == "training"
 
 
+def test_attention_grows_with_the_maps_it_is_about(parent: Run) -> None:
+    parent.say({"state": "finished", "rates": {**RATES, "attention": 0.5}})
+    before, after = changed(parent, "artifacts", attention={})
+    plain = estimate(parent, after, before).seconds
+    found = estimate(parent, after, after)
+    assert plain and found.seconds == pytest.approx(plain + 4 * 0.5) and found.unknown == ()
+    fewer = parse(after.model_dump(mode="json") | {"evaluation": {"images": 3}})  # half of them
+    less = estimate(parent, after, fewer).seconds
+    assert less == pytest.approx(3 * SECONDS + 4 * (2 * (12 + 4000) / (24 + 4000) + 10 / 2 + 1 + 0.5 / 2))
+
+
 def test_filters_and_patterns_take_time_for_each_epoch_looked_at(tmp_path: Path) -> None:
     rates = {**RATES, "activations": 6.0, "patterns": 0.5}
     run = open_run(
@@ -146,3 +157,11 @@ def test_a_simulation_grows_with_its_images_points_and_epochs(parent: Run) -> No
     _, more = changed(parent, "artifacts", simulation={"images": 4, "changes": ["rotation"], "epochs": "kept"})
     assert seconds(few, few) == pytest.approx(2 * 3)  # rotation and a flip: grey images have no hue
     assert seconds(few, more) == pytest.approx((EPOCHS + 1) * 3 * (16 * 17) / (8 * (17 + 2) / 2))
+
+
+def test_a_grid_costs_a_training_for_each_of_its_cells(parent: Run) -> None:
+    asked = {"techniques": [], "controls": ["random"], "fractions": [0.5], "seeds": 2, "not_retrained": []}
+    before, after = changed(parent, "artifacts", roar={**asked, "companions": 0})
+    more = estimate(parent, before, after).seconds - estimate(parent, before, before).seconds
+    each = EPOCHS * SECONDS + SECONDS / TRAINED * (TRAINED + TESTED) / 3  # a training, and a look at all images
+    assert more == pytest.approx(4 * each)

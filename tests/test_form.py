@@ -200,3 +200,14 @@ def test_a_literal_with_numbers_is_offered_as_words() -> None:
 
     (only,) = leaves(Small, {})
     assert only.words == ("1", "2")
+
+
+def test_a_list_of_shares_is_read_as_fractions() -> None:
+    class Small(BaseModel):
+        shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.1, 0.5)
+
+    (found,) = leaves(Small, {})
+    assert found.typed([0.1, 0.5]) == "0.1, 0.5"
+    assert found.meant("0.9, .3 0.3") == [0.3, 0.9]
+    assert found.meant("0.9, half") == "0.9, half"
+    assert found.meant("1e9") == "1e9"

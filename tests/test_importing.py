@@ -53,7 +53,7 @@ def test_evaluation_maps_and_cases_are_those_of_the_run_they_come_from(
     assert there.origin == "imported"
     assert there.epochs == 2
     names = set(here.artifacts()) - {"training"}
-    assert {name.partition("-")[0] for name in names} == {"weights", "evaluation", "saliency", "cases"}
+    assert {name.partition("-")[0] for name in names} == {"weights", "evaluation", "saliency", "cases", "attention"}
     assert names == set(there.artifacts())
     for name in names:
         one, two = here.artifact(name), there.artifact(name)

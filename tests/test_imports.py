@@ -24,6 +24,19 @@ NO_TORCH = {
         "edits",
         "mining",
         "wanted",
+        "regions",
+        "drift",
+        "sanity",
+        "sanity.cost",
+        "sanity.likeness",
+        "techniques",
+        "entries",
+        "completeness",
+        "effort",
+        "roar",
+        "roar.cells",
+        "roar.cost",
+        "roar.tables",
     )
 }
 FILES = {package: sorted((ROOT / package).rglob("*.py")) for package in ("store", "precompute", "app")}

@@ -5,12 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from precompute.saliency import explain
-from precompute.saliency.layers import CONDITIONS, Layer, default_layer, layer_at, obstacle, trace
+from precompute.saliency.layers import Layer, default_layer, layer_at, obstacle, trace
+from precompute.techniques import TECHNIQUES
 from store.errors import BadInput
 
 GAP = "CAM needs global average pooling followed by one linear layer; "
 PLUS_PLUS = "Grad-CAM++ needs a layer without negative values, such as a ReLU; "
 POOL = nn.AdaptiveAvgPool2d(1)
+OF_LAYERS = [name for name, entry in TECHNIQUES.items() if not entry.at_input]
 
 
 class Wrapped(nn.Module):
@@ -42,7 +44,7 @@ def names(model: Wrapped, images: Tensor) -> list[str]:
 
 def refused(model: Wrapped, layer: Layer, images: Tensor) -> dict[str, str]:
     """The reasons by technique."""
-    reasons = {technique: obstacle(technique, model, layer, images) for technique in CONDITIONS}
+    reasons = {technique: obstacle(technique, model, layer, images) for technique in OF_LAYERS}
     return {technique: reason for technique, reason in reasons.items() if reason}
 
 
@@ -243,7 +245,7 @@ def test_a_head_whose_activations_have_all_but_vanished_is_still_told_apart():
 def test_every_map_technique_refuses_a_map_of_one_position():
     model = stack(nn.Conv2d(3, 4, 12), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3))
     layer = layer_at(model, photographs(12), "1")
-    reasons = [obstacle(technique, model, layer, photographs(12)) for technique in CONDITIONS]
+    reasons = [obstacle(technique, model, layer, photographs(12)) for technique in OF_LAYERS]
     titles = ["CAM", "Grad-CAM", "Grad-CAM++", "SmoothGradCAM++"]
     assert reasons == [f"{title} needs a map larger than one position; 1 gives just one." for title in titles]
 
@@ -258,7 +260,7 @@ def test_where_nothing_stands_against_it_every_technique_explains():
     images = photographs(12)
     layer = default_layer(trace(model, images))
     assert refused(model, layer, images) == {}
-    every = {technique: {} for technique in CONDITIONS}
+    every = {technique: {} for technique in OF_LAYERS}
     found = explain(model, images, torch.tensor([[0], [1]]), layer=layer.name, techniques=every)
     assert {maps.shape for maps in found.maps.values()} == {(2, 1, layer.height, layer.width)}
 

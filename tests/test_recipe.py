@@ -29,6 +29,11 @@ PRINTS = {"data": "d", "weights": ""}
             {"artifacts__saliency__options": {"smooth-grad-cam++": {"draws": 0}}},
             ["draws", "greater than or equal to 1"],
         ),
+        (
+            {"artifacts__roar": {"options": {"integrated-gradients": {"stepz": 3}}}},
+            ["artifacts.roar.options.integrated-gradients.stepz is not a field", "steps"],
+        ),
+        ({"artifacts__roar": {"options": {"gradient": {"channels": "signed"}}}}, ["gradient.channels", "magnitude"]),
         ({"evaluation__images": 0}, ["evaluation.images", '"all"', "0"]),
         ({"name": "Über Run"}, ["name", "Über Run"]),
         ({"artefacts": {}}, ["artefacts is not a field", "artifacts"]),

@@ -163,7 +163,8 @@ def test_what_is_computed_is_what_a_run_here_computes(tmp_path: Path) -> None:
 
 def test_a_loop_that_stops_early_leaves_a_whole_run_of_the_epochs_there_were(tmp_path: Path) -> None:
     objects = connect(str(tmp_path / "store"))
-    asked = recipe(tmp_path, training__epochs=9, evaluation__keep=2, artifacts__network={})
+    grid = {"techniques": ["gradient"], "controls": [], "fractions": [0.5], "retrained": [], "companions": 4}
+    asked = recipe(tmp_path, training__epochs=9, evaluation__keep=2, artifacts__network={}, artifacts__roar=grid)
     with Recorder(fresh(), asked, store=objects.address) as recorder:
         for _ in range(3):
             recorder.epoch(loss=0.5)
@@ -171,7 +172,11 @@ def test_a_loop_that_stops_early_leaves_a_whole_run_of_the_epochs_there_were(tmp
     assert run.epochs == 3
     assert run.artifact("weights").marked() == run.of_kind("evaluation")[0].marked() == (0, 2, 3)
     assert run.artifact("training").marked() == (0, 1, 2, 3)
-    assert run.of_kind("activations")[0].marked() == (3,), "the last there is"
+    assert run.of_kind("activations")[0].marked() == run.of_kind("faithfulness")[0].marked() == (3,), (
+        "the last there is"
+    )
+    assert run.of_kind("ranking")[0].marked() == (0,), "a block, not an epoch"
+    assert run.of_kind("roar")[0].marked() == (0, 1, 2), "cells"
     assert run.status().state == "finished"
     assert run.verify() == []
 

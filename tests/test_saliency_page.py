@@ -374,7 +374,7 @@ def test_the_epoch_of_the_bar_is_framed_and_a_click_on_a_cell_enlarges_it(
     assert shown(page)["case.taken_for_it"]["open"] == -1
     words = texts(page)
     for part in (
-        "Grad-CAM, epoch 1",
+        "[Grad-CAM](methods?about=grad-cam&run=world-0123456789), epoch 1",
         "Largest value",
         "Half of the evidence",
         "features.4 (6 × 6",

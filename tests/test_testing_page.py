@@ -132,6 +132,10 @@ def test_an_image_as_it_is_changes_nothing(visit: Callable[..., AppTest], run: R
     assert any("Probabilities before and after. Before green" in item.proto.body for item in page.get("html"))
     assert list(rows(page)) == list(CHANGES) and all(row["curve"] for row in rows(page).values())
     assert rows(page)["hue"]["curve"]["flips"] and ORDER in texts(page)
+    for level in shown["maps"][:2]:
+        assert level["href"] == f"methods?about=grad-cam&run={run.id}" and level["badge"]["words"] == "not checked"
+        assert level["badge"]["href"].startswith("reliability?run=")
+    assert shown["maps"][2]["badge"] is None
 
 
 def test_a_turn_of_hue_makes_another_class(visit: Callable[..., AppTest], child: Probe) -> None:
@@ -277,3 +281,16 @@ def test_the_curve_s_mark_lies_on_the_curve(visit: Callable[..., AppTest], run: 
     np.testing.assert_allclose(along.more["along/hue/logits"][place], live.more["edited/logits"], atol=1e-5)
     pixels = dataset(run.objects, run.attributes["dataset"]).read_blocks("pixels", [IMAGE])[0]
     assert live.more["edited/pixels"].shape == pixels.shape
+
+
+def test_techniques_of_the_input_need_no_layer_and_say_how_nearly_they_add_up(
+    visit: Callable[..., AppTest], child: Probe
+) -> None:
+    page = visit(technique="integrated-gradients", edits="brightness:0.5")
+    assert page.selectbox(key="word.at").disabled
+    shown = pictured(page)
+    assert (shown["height"], shown["width"]) == (tiny.SIDE, tiny.SIDE)
+    assert [level["signed"] for level in shown["maps"]] == [True, True, True]
+    sums = answer(page, child).more["edited/completeness/integrated-gradients"]
+    assert f"the edited one's adds up to {sums[0, 0]:.3g} of {sums[0, 1]:.3g}" in shown["words"]
+    assert "Of the input (16 × 16" in shown["words"]

@@ -116,7 +116,7 @@ def attributes(name: str, epochs: int, classes: int, kept: Sequence[int], data: 
             "augmentation": {"shift": 0.1, "flip": False},
         },
         "evaluation": {"images": "all", "train_images": 4000, "keep": 1},
-        "artifacts": {"saliency": {"techniques": list(TECHNIQUES)}},
+        "artifacts": {"saliency": {"techniques": list(TECHNIQUES)}, "attention": None},
     }
     layer = {"name": "features.4", "channels": 8, "height": side // 2, "width": side // 2, "nonnegative": True}
     provenance = {
@@ -157,6 +157,7 @@ def make_images(objects: Objects, labels: np.ndarray, side: int, channels: int, 
         "kind": "images",
         "promised": list(range(-(-count // block))),
         "title": "A made-up world",
+        "mean": [0.15] * channels,
         "classes": [f"kind {index}" for index in range(classes)],
         "size": side,
         "channels": channels,

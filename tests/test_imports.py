@@ -82,9 +82,8 @@ def test_app_imports_nothing_that_needs_torch(file: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(NO_TORCH))
 def test_what_the_app_takes_needs_no_torch_itself(name: str) -> None:
-    file = ROOT / Path(*name.split(".")).with_suffix(".py")
-    if not file.exists():
-        pytest.skip(f"{name} does not exist")
+    place = ROOT / Path(*name.split("."))
+    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     assert not top(imported(file)) & {"torch", "torchvision", "captum", "streamlit"}
     modules = {module for name in imported(file) if (module := module_of(name)) and module.startswith("precompute.")}
     assert modules <= NO_TORCH

@@ -41,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         evaluation={"images": 8, "train_images": 100},
         artifacts__embedding={"perplexities": [10]},
         artifacts__network={"support": 3, "permutations": 0},
-        artifacts__simulation={"images": 4, "changes": ["rotation", "brightness", "fgsm"]},
+        artifacts__simulation={"changes": ["rotation", "brightness", "fgsm"]},
     )
     run = make(connect(str(folder / "store")), parse(recipe))
     with served(folder / "store") as address:

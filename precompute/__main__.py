@@ -16,8 +16,8 @@ from precompute import batches, queue
 from precompute import recipe as recipes
 from precompute.recipe import Recipe
 from precompute.terminal import bar, epochs_and_accuracy, moment, out, report, shown
-from store import runs
-from store.errors import LoupeError, Missing
+from store import judgements, runs
+from store.errors import Corrupt, LoupeError, Missing
 from store.objects import Objects, connect
 from store.runs import Run
 
@@ -121,8 +121,10 @@ def verify(
 ) -> None:
     """Read every byte of a run; exit with 0 only when all it promises is there and whole."""
     objects = connect(store)
-    item = runs.open_run(objects, run_id)
+    item = described(objects, run_id) if repair else runs.open_run(objects, run_id)
     problems = item.verify()
+    for sentence in judgements.damaged(item):
+        out.print(f"[yellow]{escape(sentence)}[/]")
     if problems and repair:
         mend(objects, item)
         item = runs.open_run(objects, run_id)
@@ -137,15 +139,27 @@ def verify(
     )
 
 
+def described(objects: Objects, run_id: str) -> Run:
+    """The run; where its own facts are damaged, with new ones."""
+    from precompute.making import remade
+
+    try:
+        return runs.open_run(objects, run_id)
+    except Corrupt as error:
+        out.print(f"removed: {escape(str(error))}")
+        return remade(objects, run_id)
+
+
 def mend(objects: Objects, item: Run) -> None:
     """Takes away what is damaged and runs again every recipe this run was asked for with."""
+    from precompute import allowed
     from precompute.making import make, remove_damage
 
+    asked = [recipes.parse(fields, item.id) for fields in item.kept("asked") or [dict(item.recipe)]]
+    for recipe in asked:
+        allowed.trust(recipe)
     for line in remove_damage(item):
         out.print(f"removed: {escape(line)}")
-    asked = [recipes.parse(fields, item.id) for fields in item.kept("asked")] or [
-        recipes.parse(dict(item.recipe), item.id)
-    ]
     with bar() as progress:
         task = progress.add_task("computing again", total=None, left="")
         for recipe in asked:
@@ -202,9 +216,10 @@ def jobs(
         if said:
             act(one_of(found, said).id)
             found = place.jobs(limit=None)
-    table = Table("job", "recipe", "state", "asked", "by", "run", "", box=None, header_style="bold")
+    table = Table("job", "recipe", "state", "asked", "ended", "by", "run", "", box=None, header_style="bold")
     for job in found:
-        facts = (job.id[:8], job.name, job.state, moment(job.asked), job.by, job.run, job.reason)
+        when = f"not before {moment(job.at)}" if job.state == "scheduled" else moment(job.ended)
+        facts = (job.id[:8], job.name, job.state, moment(job.asked), when, job.by, job.run, job.reason)
         table.add_row(*(escape(fact) for fact in facts))
     out.print(table if found else "No jobs. Ask for some: python -m precompute enqueue recipes/demo.toml")
 

@@ -1,7 +1,8 @@
 """What every filter of every convolution layer answers to each evaluated image, which images it answers to most, and where.
 
 One pass over the images reduces each map to a number (answers.py); a second one, over the images found at the top of some
-filter, keeps small maps. Between them nothing is held but the numbers, as float32, which become the stored float16 in place.
+filter, keeps small maps. Between them nothing is held but the numbers, as float32, which become the stored float16 in place;
+where they are many, in a file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from precompute.bench import Bench, Shard
 from precompute.paths import strongest
 from precompute.recipe import digest
 from precompute.saliency.passes import arithmetic
+from store import spool
+from store.schema import UNLABELLED
 from store.shards import Artifact
 
 TOP = 9  # images kept of each filter
@@ -83,7 +86,7 @@ def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[
 
 def looked_at(bench: Bench, facts: Mapping[str, Any], epoch: int) -> Shard:
     model, layers, labels = bench.classifier(epoch), facts["layers"], bench.labels
-    values = np.empty((len(bench.evaluated), count_of(layers)), np.float32)
+    values = spool.room((len(bench.evaluated), count_of(layers)), np.float32)  # (N, F)
     seen = Seen.nothing(values.shape[1], len(bench.run.classes), min(TOP, len(values)))
     for part, batch in bench.batches(bench.data.test, bench.evaluated):
         images = batch.contiguous(memory_format=torch.channels_last)
@@ -125,9 +128,9 @@ class Seen:
         with np.errstate(invalid="ignore", over="ignore"):  # of a network that diverged
             self.join(len(values), exact.mean(0), exact)
             self.scale = np.maximum(self.scale, np.abs(exact).max(0))
-            member = labels == np.arange(len(self.class_count))[:, None]  # (K, n)
-            self.class_sum += np.stack([exact[row].sum(0) for row in member])
-        self.class_count += member.sum(1)
+            for label in np.unique(labels[labels != UNLABELLED]):
+                self.class_sum[label] += exact[labels == label].sum(0)
+        self.class_count += np.bincount(labels[labels != UNLABELLED], minlength=len(self.class_count))
         self.rank(values, start)
 
     def join(self, count: int, mean: np.ndarray, exact: np.ndarray) -> None:

@@ -40,20 +40,33 @@ def folder(path: str) -> bool:
 
 def check(recipe: Recipe, runs: Iterable[Run] = ()) -> None:
     """Raises Forbidden where a recipe names code or files that are not allowed; data that a run here shows already are."""
-    for name in (recipe.data.set, recipe.model.network):
-        own, colon, _ = name.partition(":")
-        if colon and not module(own):
-            raise Forbidden(
-                f"The recipe names the function '{name}', and a worker would run its code. Ask who hosts this Loupe to start "
-                f"it with {ALLOW}={own}."
-            )
+    if function := unnamed(recipe):
+        raise Forbidden(
+            f"The recipe names the function '{function}', and a worker would run its code. Ask who hosts this Loupe to start "
+            f"it with {ALLOW}={function.partition(':')[0]}."
+        )
     if refused := [path for path in paths(recipe) if not folder(path)]:
         known = (tuple(paths_in(run.recipe)) for run in runs)
         if any(set(refused) <= set(used) for used in known):
             return
         raise Forbidden(
             f"The recipe names '{refused[0]}', and a worker would read it. Ask who hosts this Loupe to start it with "
-            f"{ALLOW}={Path(refused[0]).parent}."
+            f"{ALLOW}='{Path(refused[0]).parent}/'."
+        )
+
+
+def unnamed(recipe: Recipe) -> str | None:
+    """The first function a recipe names of a module that is not allowed."""
+    functions = [name for name in (recipe.data.set, recipe.model.network) if ":" in name]
+    return next((name for name in functions if not module(name.partition(":")[0])), None)
+
+
+def trust(recipe: Recipe) -> None:
+    """Raises Forbidden where a recipe that was found in a store, not given by whoever asks, names code that is not allowed."""
+    if function := unnamed(recipe):
+        raise Forbidden(
+            f"The recipe kept with this run names the function '{function}', which is only called again if you allow it, because "
+            f"a store that somebody else wrote could name any. If you trust it: {ALLOW}={function.partition(':')[0]}, and again."
         )
 
 

@@ -142,6 +142,12 @@ def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> B
     return bench_of(runs.open_run(objects, run_id), recipe, material, place)
 
 
+def determined(objects: Objects, recipe: Recipe) -> str:
+    """The id of the run that a recipe makes on this machine."""
+    precision = precision_for(placed()) if recipe.training.precision == "auto" else recipe.training.precision
+    return recipe.run_id(gather(objects, recipe).fingerprints, precision)
+
+
 def placed(device: str | None = None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 

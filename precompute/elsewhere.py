@@ -20,6 +20,7 @@ from store.errors import BadInput, Busy
 from store.objects import Objects
 from store.runs import Run
 from store.schema import KINDS
+from store.seals import sealed
 from store.shards import Artifact
 
 
@@ -122,7 +123,7 @@ def by_epoch(artifact: Artifact) -> bool:
 def replace(run: Run, path: str, changes: Mapping[str, Sequence[int] | int]) -> None:
     """Changes attributes of a group of the run."""
     metadata = run.objects.get_json(f"{path}/zarr.json")
-    metadata["attributes"] |= changes
+    metadata["attributes"] = sealed(metadata["attributes"] | changes)
     run.objects.put(f"{path}/zarr.json", json.dumps(metadata).encode())
 
 

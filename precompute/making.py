@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from precompute import elsewhere, thumbnails
+from precompute import allowed, elsewhere, thumbnails
 from precompute.artifacts import carry_out, finished, planned, tasks
-from precompute.bench import Bench, open_bench
-from precompute.recipe import Recipe
+from precompute.bench import Bench, determined, open_bench
+from precompute.recipe import Recipe, parse
 from precompute.train import allocate, train, untrained
+from store import runs
 from store.claims import Claims
-from store.errors import LoupeError, Missing
+from store.errors import Corrupt, LoupeError, Missing
 from store.objects import Objects
 from store.runs import Run, Status, dataset
 
@@ -176,7 +177,36 @@ def remove_damage(run: Run) -> list[str]:
     """Discards every damaged shard of a run and of its images; returns what it found, one sentence each."""
     found = [line for artifact in run.artifacts().values() for line in artifact.discard_damage()]
     for name in run.datasets():
-        with suppress(Missing):  # making the run stores its images again
+        try:
             found += dataset(run.objects, name, run.id).discard_damage()
+        except Missing:
+            continue  # making the run stores its images again
+        except Corrupt as error:
+            found += described_anew(run.objects, f"datasets/{name}", str(error))
+    for name, why in run.unread.items():
+        found += described_anew(run.objects, f"{run.path}/{name}", why)
+    for path in run.damaged():
+        run.objects.clear(path)
+        found.append(f"{path} was not what was written.")
     run.reopen()
     return found
+
+
+def described_anew(objects: Objects, path: str, why: str) -> list[str]:
+    """Takes away an artifact's damaged description; its shards and marks stay, and are compared when it is made again."""
+    objects.clear(f"{path}/zarr.json")
+    return [why]
+
+
+def remade(objects: Objects, run_id: str) -> Run:
+    """The run with new facts in place of damaged ones, from a recipe that was kept; raises Corrupt where none makes this run."""
+    for fields in Run(objects, runs.safe(run_id), {}).kept("asked"):
+        recipe = parse(fields, run_id)
+        allowed.trust(recipe)
+        if determined(objects, recipe) == run_id:
+            objects.clear(f"runs/{run_id}/zarr.json")
+            return open_bench(objects, recipe).run
+    raise Corrupt(
+        f"runs/{run_id}/zarr.json is damaged, and no recipe in runs/{run_id}/asked makes this run anew. "
+        "Put a copy of the file in its place, or delete the folder."
+    )

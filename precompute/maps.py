@@ -15,6 +15,7 @@ from precompute.saliency import explain
 from precompute.saliency.layers import layer_at, obstacle
 from precompute.techniques import INPUT, signed
 from precompute.wanted import Saliency
+from store import spool
 from store.schema import EXPLAINED, UNLABELLED
 from store.shards import Artifact
 
@@ -105,7 +106,8 @@ def maps_of(
 ) -> dict[str, dict[str, Any]]:
     """What the artifacts' techniques make of test images `numbers` for the classes `explained` (n, E), by artifact's path.
 
-    Maps are packed batch by batch, (E, n, h, w) with scales (E, n): raw, those of many large images would fill the memory.
+    Maps are packed batch by batch, (E, n, h, w) with scales (E, n): those of many large images would fill the memory, and go
+    to a file.
     """
     first, shape = artifacts[0].attributes, explained.T.shape
     found = {item.path: blank(item, shape) for item in artifacts}
@@ -131,7 +133,8 @@ def maps_of(
 def blank(artifact: Artifact, shape: tuple[int, ...]) -> dict[str, Any]:
     """Room for what `maps_of` finds; shape: (E, n)."""
     of = artifact.attributes
-    room = {"maps": np.empty((*shape, of["height"], of["width"]), np.float16), "scale": np.empty(shape, np.float32)}
+    maps = spool.room((*shape, of["height"], of["width"]), np.float16)
+    room = {"maps": maps, "scale": np.empty(shape, np.float32)}
     complete = (
         {"completeness": np.empty((*shape, 2), np.float32)} if catalogue.TECHNIQUES[of["technique"]].complete else {}
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from store.errors import BadInput, LoupeError, Missing
 from store.objects import Objects
 from store.runs import Run
+from store.seals import broken, sealed
 
 VERDICTS = ("keep", "reject", "undecided")
 TEXT_LENGTH = 4000
@@ -94,7 +95,7 @@ def written(run: Run, kind: str, said: Kind) -> Kind:
         at = time.time()
         millis, rest = divmod(int(at * 1_000_000), 1000)
         dated = replace(said, at=at, id=f"{millis:013d}-{rest:03d}{secrets.token_hex(4)}")
-        body = json.dumps(asdict(dated), allow_nan=False).encode()
+        body = json.dumps(sealed(asdict(dated)), allow_nan=False).encode()
         if run.objects.create(f"{run.path}/{kind}/{dated.id}.json", body):
             return dated
 
@@ -167,7 +168,7 @@ def verdict_at(objects: Objects, path: str) -> Verdict:
 
 def facts_at(objects: Objects, path: str, kind: type[Observation | Verdict]) -> dict[str, Any]:
     held = objects.get_json(path)
-    if not isinstance(held, dict):
+    if not isinstance(held, dict) or broken(held):
         raise LoupeError(unreadable(objects, path))
     return {field.name: held[field.name] for field in fields(kind) if field.name in held}
 

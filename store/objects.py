@@ -5,10 +5,10 @@ A put is whole or not at all: locally a temporary file is renamed, object stores
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
-from store.errors import BadInput, LoupeError, NoSpace, Unanswered
+from store import folders
+from store.errors import BadInput, Corrupt, LoupeError, NoSpace, Unanswered
 
 DEFAULT_ADDRESS = "artifacts"
+PIECE = 4 * 1024**2  # bytes of an object that is not read at once
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,27 @@ class Objects:
 
     def get(self, path: str) -> bytes | None:
         """The object, or None where there is none."""
+        if self.local and not folders.holds(self.local, path):
+            return None
         with translated(self.address):
             try:
                 return bytes(obstore.get(self.raw, path).bytes())
             except (FileNotFoundError, NotFoundError):
                 return None
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The object's bytes, a few at a time; none where there is none."""
+        if self.local and not folders.holds(self.local, path):
+            return
+        with translated(self.address), suppress(FileNotFoundError, NotFoundError):
+            yield from map(bytes, obstore.get(self.raw, path).stream(min_chunk_size=PIECE))
+
+    def ends(self, path: str, size: int, count: int) -> bytes:
+        """The first and the last `count` bytes of an object of `size`."""
+        with translated(self.address):
+            return b"".join(
+                bytes(obstore.get_range(self.raw, path, start=start, length=count)) for start in (0, size - count)
+            )
 
     def get_json(self, path: str) -> Any:
         """The JSON object at `path`, or None where there is none; raises LoupeError where it is not JSON."""
@@ -54,18 +72,20 @@ class Objects:
             return None
         try:
             return json.loads(data)
-        except ValueError as error:
-            raise LoupeError(
+        except (ValueError, RecursionError) as error:
+            raise Corrupt(
                 f"{self.address}/{path} is damaged: expected JSON, found {data[:40]!r}. Delete it and run the recipe again."
             ) from error
 
     def put(self, path: str, data: bytes) -> None:
         """Writes or replaces the object."""
+        self.contain(path)
         with translated(self.address):
             obstore.put(self.raw, path, data)
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, data: bytes | mmap) -> bool:
         """Writes the object if there is none; False, and nothing changed, if there is one."""
+        self.contain(path)
         with translated(self.address):
             try:
                 obstore.put(self.raw, path, data, mode="create", use_multipart=False)
@@ -73,41 +93,75 @@ class Objects:
                 return False
         return True
 
+    def contain(self, path: str) -> None:
+        """Raises where a local object's folder is a link that leads out of the store; the object itself is replaced."""
+        if self.local:
+            folders.own(self.local, path.rpartition("/")[0])
+
     def stat(self, path: str) -> Stat | None:
         with translated(self.address):
+            if self.local:
+                facts = folders.facts(self.local, path)
+                return local_stat(path, facts) if facts else None
             try:
-                meta = obstore.head(self.raw, path)
+                return stat_of(obstore.head(self.raw, path))
             except (FileNotFoundError, NotFoundError):
                 return None
-        return stat_of(meta)
 
     def under(self, prefix: str) -> Iterator[Stat]:
         """Every object whose path begins with the folder `prefix`."""
         with translated(self.address):
+            if self.local:
+                for path, facts in folders.files(self.local, prefix):
+                    yield local_stat(path, facts)
+                return
             for batch in obstore.list(self.raw, prefix):
                 yield from map(stat_of, batch)
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly inside `prefix`, sorted."""
         with translated(self.address):
+            if self.local:
+                return folders.folders(self.local, prefix)
             found = obstore.list_with_delimiter(self.raw, prefix)["common_prefixes"]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete_each(self, paths: Sequence[str]) -> None:
         """Deletes these objects, in order; one that is not there is no matter."""
         for path in paths:
+            self.contain(path)
             with translated(self.address), suppress(FileNotFoundError, NotFoundError):
                 obstore.delete(self.raw, path)
 
+    def clear(self, path: str) -> None:
+        """Deletes the object, or whatever else stands in its place in a local folder, so that it can be written."""
+        if self.local:
+            with translated(self.address):
+                folders.clear(self.local, path)
+        else:
+            self.delete_each([path])
+
+    def make_way(self, path: str) -> None:
+        """Deletes what stands in a local object's place and is none: a folder, a link that leads out, a file for a folder."""
+        if self.local and not folders.holds(self.local, path):
+            with translated(self.address):
+                folders.clear(self.local, path, spare=True)
+
     def delete(self, prefix: str) -> int:
         """Deletes every object under `prefix`; returns how many bytes that freed."""
-        doomed = list(self.under(prefix))
+        self.contain(prefix)
+        link = self.local and (self.local / prefix).is_symlink()  # what it points to stays
+        doomed = [] if link else list(self.under(prefix))
         if doomed:
             with translated(self.address):
                 obstore.delete(self.raw, [stat.path for stat in doomed])
         if self.local:
-            shutil.rmtree(self.local / prefix, ignore_errors=True)  # with what a killed writer left half written
+            folders.clear(self.local, prefix)  # with what a killed writer left half written
         return sum(stat.size for stat in doomed)
+
+
+def local_stat(path: str, facts: os.stat_result) -> Stat:
+    return Stat(path, facts.st_size, folders.tag(facts), facts.st_mtime)
 
 
 def stat_of(meta: Any) -> Stat:
@@ -123,7 +177,7 @@ class translated:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BaseError | OSError) and not isinstance(error, LoupeError):
+        if isinstance(error, BaseError | OSError | ValueError) and not isinstance(error, LoupeError):
             text = str(error)
             if "os error 28" in text or "No space left" in text or "QuotaExceeded" in text:
                 raise NoSpace(

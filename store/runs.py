@@ -13,25 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from store import encoding, shards
-from store.errors import BadInput, Corrupt, LoupeError, Missing
+from store import encoding, shards, summaries, together
+from store.errors import BadInput, Corrupt, LoupeError, Missing, Unanswered
 from store.objects import Objects
 from store.schema import KINDS, VERSION, layout
+from store.seals import facts_of, sealed, unsound_run, unsound_status
 from store.shards import Artifact
+from store.status import Status as Status
 
-
-@dataclass(frozen=True)
-class Status:
-    """How a run is getting on, as its writer last said. `state`: running, finished, failed or stopped."""
-
-    state: str = "running"
-    doing: str = ""  # what is under way, in words
-    done: int = 0  # steps finished, of
-    of: int = 0  # steps in all
-    seconds_left: float | None = None
-    reason: str = ""  # why it failed, for a person
-    at: float = 0.0  # Unix time of writing
-    rates: Mapping[str, float] = field(default_factory=dict)  # mean seconds of one step of each kind
+KEPT = ("asked", "configurations", "lineage")  # facts that `Run.keep` keeps
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,7 @@ class Run:
     id: str
     attributes: Mapping[str, Any]
     opened: dict[str, Artifact] = field(default_factory=dict, compare=False, repr=False)
+    unread: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # damaged artifacts, and why
 
     @property
     def path(self) -> str:
@@ -71,18 +62,29 @@ class Run:
         return int(self.attributes["epochs"])
 
     def artifacts(self) -> dict[str, Artifact]:
-        """Every artifact by name, whether finished or not."""
-        summary = self.read_json("summary.json")
-        if "artifacts" in summary:
-            for name, item in summary["artifacts"].items():
-                if name not in self.opened:
-                    marks = {int(index): mark for index, mark in item["marks"].items()}
-                    self.opened[name] = Artifact(self.objects, f"{self.path}/{name}", item["attributes"], marks)
-        else:
-            for name in self.objects.folders(self.path):
-                if name not in self.opened and self.objects.stat(f"{self.path}/{name}/zarr.json"):
+        """Every artifact by name, whether finished or not, without those whose facts are damaged: `unread` names them."""
+        summarised = self.summarised()
+        unread = {}
+        for name in summarised or self.objects.folders(self.path):
+            if name in self.opened:
+                continue
+            if summarised:
+                self.opened[name] = summarised[name]
+                continue
+            try:
+                if self.objects.stat(f"{self.path}/{name}/zarr.json"):
                     self.opened[name] = shards.find(self.objects, f"{self.path}/{name}")
+            except Unanswered:
+                raise
+            except LoupeError as error:
+                unread[name] = str(error)
+        self.unread.clear()
+        self.unread.update(unread)
         return dict(sorted(self.opened.items()))
+
+    def summarised(self) -> dict[str, Artifact]:
+        """The artifacts as the summary of a finished run describes them; {} where there is none that is sound."""
+        return summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), self.opened)
 
     def artifact(self, name: str) -> Artifact:
         """One artifact; raises Missing where the run has none of that name."""
@@ -116,7 +118,7 @@ class Run:
         """The last word of whoever computes this run; state "unknown" where nobody has said any."""
         found = self.read_json("status.json")
         known = {name: found[name] for name in Status.__dataclass_fields__ if name in found}
-        return Status(**known) if "state" in known else Status(state="unknown")
+        return Status(**known) if "state" in known and not unsound_status(known) else Status(state="unknown")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A small object beside the artifacts that can be done without; {} where it is absent or damaged."""
@@ -132,8 +134,20 @@ class Run:
         self.objects.create(f"{self.path}/{kind}/{encoding.checksum(body)[:12]}.json", body)
 
     def kept(self, kind: str) -> list[dict[str, Any]]:
-        """All facts of a kind, in no order."""
-        return [self.objects.get_json(stat.path) for stat in self.objects.under(f"{self.path}/{kind}")]
+        """All facts of a kind that are what was written, in no order; `damaged` names the others."""
+        return [json.loads(data) for data in self.kept_bytes(kind).values() if data]
+
+    def kept_bytes(self, kind: str) -> dict[str, bytes | None]:
+        """The facts of a kind by path; None for one that differs from the digest it is named by."""
+        found = {stat.path: self.objects.get(stat.path) for stat in self.objects.under(f"{self.path}/{kind}")}
+        named = {path: path.rsplit("/", 1)[-1].removesuffix(".json") for path in found}
+        return {
+            path: data if data and encoding.checksum(data)[:12] == named[path] else None for path, data in found.items()
+        }
+
+    def damaged(self) -> list[str]:
+        """Paths of the kept facts that are not what was written."""
+        return [path for kind in KEPT for path, data in self.kept_bytes(kind).items() if not data]
 
     def say(self, status: Mapping[str, Any]) -> None:
         """Replaces the status."""
@@ -152,20 +166,10 @@ class Run:
             for name, item in self.artifacts().items()
             if not item.missing()
         }
-        self.objects.put(f"{self.path}/summary.json", json.dumps({"artifacts": items}).encode())
-        self.objects.put(f"{self.path}/zarr.json", json.dumps(self.consolidated()).encode())
-
-    def consolidated(self) -> dict[str, Any]:
-        """The run's zarr.json with those of all its members inside, as zarr 3 reads them; its own walk stops at status.json."""
-        members = {}
-        for name, item in self.artifacts().items():
-            members[name] = self.objects.get_json(f"{self.path}/{name}/zarr.json")
-            members |= {
-                f"{name}/{array}": self.objects.get_json(f"{self.path}/{name}/{array}/zarr.json")
-                for array in item.attributes["arrays"]
-            }
-        body = {"zarr_format": 3, "node_type": "group", "attributes": dict(self.attributes)}
-        return body | {"consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": members}}
+        summary = {"artifacts": items, "seal": summaries.seal(items)}
+        self.objects.put(f"{self.path}/summary.json", json.dumps(summary).encode())
+        body = summaries.consolidated(self.objects, self.path, self.attributes, self.artifacts())
+        self.objects.put(f"{self.path}/zarr.json", json.dumps(body).encode())
 
     def reopen(self) -> None:
         """Takes the summary away, because more is to be computed."""
@@ -173,11 +177,8 @@ class Run:
 
     def verify(self) -> list[str]:
         """Everything missing or damaged, one sentence each; reads every byte."""
-        found = (
-            []
-            if self.read_json("summary.json")
-            else [f"Run {self.id} is not finished: not all it was asked for is there."]
-        )
+        there = summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), {})
+        found = [] if there else [f"Run {self.id} is not finished: not all it was asked for is there."]
         for name in self.datasets():
             try:
                 found += dataset(self.objects, name, self.id).verify()
@@ -185,7 +186,9 @@ class Run:
                 found.append(f"datasets/{name} is not there: it is promised, but not finished.")
             except LoupeError as error:
                 found.append(str(error))
-        return [*found, *(problem for item in self.artifacts().values() for problem in item.verify())]
+        found += [f"{path} is not what was written." for path in self.damaged()]
+        found += [problem for item in self.artifacts().values() for problem in item.verify()]
+        return [*found, *self.unread.values(), *summaries.problems(self.objects, self.path, there)]
 
     def datasets(self) -> list[str]:
         """Ids of the image sets this run's artifacts show, and of the pictures of what it was trained on."""
@@ -200,7 +203,7 @@ class Run:
 
 def create_run(objects: Objects, run_id: str, attributes: Mapping[str, Any]) -> Run:
     """The run of this id, made now or found: who comes second reads what the first wrote."""
-    facts = {"schema": VERSION, "uuid": uuid.uuid4().hex, "created": time.time(), **attributes}
+    facts = sealed({"schema": VERSION, "uuid": uuid.uuid4().hex, "created": time.time(), **attributes})
     body = {"zarr_format": 3, "node_type": "group", "attributes": facts}
     objects.create(f"runs/{safe(run_id)}/zarr.json", json.dumps(body).encode())
     return open_run(objects, run_id)
@@ -210,17 +213,20 @@ def open_run(objects: Objects, run_id: str) -> Run:
     """The run of this id; raises Missing where there is none, BadInput where a newer Loupe wrote it."""
     metadata = objects.get_json(f"runs/{safe(run_id)}/zarr.json")
     if metadata is None:
+        objects.contain(f"runs/{run_id}/zarr.json")
         there = ", ".join(run_ids(objects)[:8]) or "none yet"
         raise Missing(f"There is no run '{run_id}' in {objects.address}. Runs there: {there}.")
-    attributes = metadata.get("attributes", {})
-    if "schema" not in attributes or "uuid" not in attributes:
-        raise LoupeError(
-            f"runs/{run_id} is a zarr group, but no run of Loupe's: its attributes lack 'schema' and 'uuid'."
-        )
-    if attributes["schema"] > VERSION:
+    attributes = facts_of(metadata)
+    if attributes is None or "schema" not in attributes or "uuid" not in attributes:
+        raise Corrupt(f"runs/{run_id}/zarr.json describes no run of Loupe's: its attributes lack 'schema' and 'uuid'.")
+    if type(attributes["schema"]) is int and attributes["schema"] > VERSION:
         raise BadInput(
             f"Run {run_id} was written by a newer Loupe: its store schema is {attributes['schema']}, this one reads up to "
             f"{VERSION}. Update Loupe to open it."
+        )
+    if unsound_run(attributes):
+        raise Corrupt(
+            f"runs/{run_id}/zarr.json is not what was written. Mend it with: python -m precompute verify {run_id} --repair"
         )
     return Run(objects, run_id, attributes)
 
@@ -231,24 +237,24 @@ def run_ids(objects: Objects) -> list[str]:
 
 def all_runs(objects: Objects, opener: Callable[[Objects, str], Run] = open_run) -> tuple[list[Run], list[str]]:
     """Every run that can be opened, latest first, and a sentence about each that cannot."""
-    runs, problems = [], []
-    for run_id in run_ids(objects):
+
+    def opened(run_id: str) -> Run | str | None:
         try:
-            runs.append(opener(objects, run_id))
-        except Missing:
-            continue  # just being deleted, or left by a delete that was interrupted
-        except LoupeError as error:
-            problems.append(str(error))
-    return sorted(runs, key=lambda run: run.attributes.get("created", 0), reverse=True), problems
+            return opener(objects, run_id)
+        except LoupeError as error:  # Missing: just being deleted, or left by a delete that was interrupted
+            return None if isinstance(error, Missing) else str(error)
+
+    found = together.each(objects, opened, run_ids(objects))
+    runs = sorted((one for one in found if isinstance(one, Run)), key=lambda run: -run.attributes.get("created", 0))
+    return runs, [one for one in found if isinstance(one, str)]
 
 
 def delete_run(objects: Objects, run_id: str) -> int:
     """Deletes a run, and its images where no other run shows them. Returns the bytes freed."""
     half_deleted = run_id in run_ids(objects) and not objects.stat(f"runs/{safe(run_id)}/zarr.json")
     own = [] if half_deleted else open_run(objects, run_id).datasets()
-    unshared = [
-        data for data in own if not any(shows(objects, other, data) for other in run_ids(objects) if other != run_id)
-    ]
+    others = [other for other in run_ids(objects) if other != run_id]
+    unshared = [data for data in own if is_id(data) and not any(shows(objects, other, data) for other in others)]
     objects.delete_each([f"runs/{run_id}/zarr.json"])  # first, so that no reader finds half a run
     return objects.delete(f"runs/{run_id}") + sum(objects.delete(f"datasets/{data}") for data in unshared)
 
@@ -271,9 +277,13 @@ def dataset(objects: Objects, dataset_id: str, run_id: str = "RUN") -> Artifact:
 
 def safe(name: str) -> str:
     """A name that stays inside its folder; raises BadInput for any other."""
-    if not name or len(name) > 120 or not all(part.isalnum() or part in "-_." for part in name) or name.startswith("."):
+    if not is_id(name):
         raise BadInput(f"'{name[:60]}' is no id: letters, digits, '-', '_' and '.' were expected.")
     return name
+
+
+def is_id(name: str) -> bool:
+    return 0 < len(name) <= 120 and all(part.isalnum() or part in "-_." for part in name) and not name.startswith(".")
 
 
 def tensors(artifact: Artifact, epoch: int) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from store.errors import BadInput
 from store.runs import Run
+from store.seals import sealed
 from store.shards import Artifact, find
 
 
@@ -56,7 +57,7 @@ def thin(run: Run, keep: Sequence[int]) -> int:
         "thinned": gone,
         "thinned_at": time.time(),
     }
-    body = {"zarr_format": 3, "node_type": "group", "attributes": facts}
+    body = {"zarr_format": 3, "node_type": "group", "attributes": sealed(facts)}
     run.objects.put(f"{weights.path}/zarr.json", json.dumps(body).encode())  # first: what is gone is not promised
     for epoch in freed.epochs:
         weights.discard(epoch)

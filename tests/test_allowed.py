@@ -1,12 +1,15 @@
 """What a host runs and reads for others: what LOUPE_ALLOW names, nothing beside it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from precompute import allowed, jobs
+from precompute import allowed, jobs, making
+from precompute.__main__ import app
 from precompute.making import make
-from store.errors import Forbidden
+from store.errors import BadInput, Forbidden
 from store.objects import connect
 from tests import tiny
 
@@ -63,6 +66,16 @@ def test_a_recipe_names_only_what_is_listed(tmp_path: Path, monkeypatch: pytest.
         allowed.check(tiny.recipe(tmp_path, model={"network": "gap", "weights": "/etc/weights.pt"}))
 
 
+def test_what_a_refusal_advises_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOUPE_ALLOW", "")
+    recipe = tiny.recipe(tmp_path, data__options={"path": "squares.npz"})
+    with pytest.raises(Forbidden) as caught:
+        allowed.check(recipe)
+    monkeypatch.setenv("LOUPE_ALLOW", str(caught.value).split("LOUPE_ALLOW='")[1].removesuffix("'."))
+    allowed.check(recipe)
+
+
 def test_data_of_a_run_that_is_there_may_be_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_ALLOW", "")
     run = make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__epochs=1))
@@ -97,3 +110,23 @@ def test_paths_are_found_however_deep(
     monkeypatch.setenv("LOUPE_ALLOW", "mynets")
     with pytest.raises(Forbidden, match="would read it"):
         allowed.check(tiny.recipe(tmp_path, data={"set": "mynets:birds", "options": options}))
+
+
+def test_what_lies_in_a_store_is_not_trusted_with_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUPE_ALLOW", "")
+    tiny.write_images(tmp_path)
+    run = make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__epochs=0))
+    shutil.rmtree(tmp_path / "store" / run.path / "asked")
+    run.keep("asked", {**run.recipe, "data": {"set": "os:getcwd", "options": {}}})
+    found = ("verify", run.id, "--repair", "--store", str(tmp_path / "store"))
+    with pytest.raises(Forbidden, match=r"os:getcwd.*LOUPE_ALLOW=os"):
+        making.remade(run.objects, run.id)
+    (tmp_path / "store" / run.path / "zarr.json").write_text("{}")
+    seen = CliRunner().invoke(app, found)
+    assert seen.exit_code and "LOUPE_ALLOW=os" in " ".join(f"{seen.output} {seen.exception}".split())
+
+
+def test_a_module_that_is_not_there_is_said_before_anything_is_computed(tmp_path: Path) -> None:
+    tiny.write_images(tmp_path)
+    with pytest.raises(BadInput, match=r"'no_such:net' does not name a function.*Put no_such\.py into the folder"):
+        make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, model={"network": "no_such:net"}))

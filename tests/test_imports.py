@@ -15,6 +15,7 @@ NO_TORCH = {
         "cases",
         "frames",
         "decoding",
+        "opening",
         "queue",
         "child",
         "remote",

@@ -15,6 +15,7 @@ from store.errors import BadInput, LoupeError, Missing
 from store.judgements import Observation, Verdict, decide, observations, observe, verdict, verdicts
 from store.objects import connect
 from store.runs import Run, delete_run, open_run
+from store.seals import sealed
 from tests.worlds import make_world
 
 SEEN = Observation(
@@ -157,7 +158,7 @@ def test_a_damaged_verdict_hides_no_other(run: Run, body: bytes) -> None:
 def test_a_field_of_a_later_loupe_is_passed_over(run: Run) -> None:
     stored = observe(run, SEEN)
     (path,) = judgements.paths(run, "observations")
-    later = run.objects.get_json(path) | {"mood": "good"}
+    later = sealed(run.objects.get_json(path) | {"mood": "good"})
     run.objects.put(path, json.dumps(later).encode())
     assert observations(run) == [stored]
 

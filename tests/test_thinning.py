@@ -12,6 +12,7 @@ from store import runs, thinning
 from store.errors import BadInput, Missing
 from store.objects import Objects, connect
 from store.runs import Run
+from store.shards import Artifact
 from tests import tiny
 
 
@@ -70,10 +71,13 @@ def test_a_network_that_is_gone_is_said_to_be_gone(run: Run, tmp_path: Path) -> 
 
 
 def test_an_interrupted_thinning_can_be_repeated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "summarise", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        thinning.thin(run, keep=[2])
-    monkeypatch.undo()
+    for kind, name in ((Artifact, "discard"), (Run, "summarise")):
+        monkeypatch.setattr(kind, name, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            thinning.thin(again(run), keep=[2])
+        monkeypatch.undo()
+        again(run).summarise()
+        assert again(run).summarised()
     thinning.thin(again(run), keep=[2])
     assert again(run).verify() == []
 

@@ -9,6 +9,7 @@ A file with a table `grid` stands for every combination of the values it lists, 
 
 import copy
 import itertools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from precompute.recipe import Recipe
 from store.errors import BadInput, Missing
 
 LARGEST_GRID = 1000
+LARGEST_BATCH = 20_000_000  # points times characters: each point is a recipe of its own
 
 
 def read(paths: Sequence[Path]) -> list[Recipe]:
@@ -55,6 +57,7 @@ def fields_in(file: Path) -> dict[str, Any]:
 
 def expanded(fields: dict[str, Any], origin: str) -> list[Recipe]:
     """The recipe, or one for each point of its grid, with the point in its name."""
+    recipes.storable(fields, origin)
     fields = copy.deepcopy(fields)
     grid = fields.pop("grid", None)
     if grid is None:
@@ -72,6 +75,9 @@ def points(fields: dict[str, Any], grid: dict[str, list[Any]], origin: str) -> I
     combinations = list(itertools.islice(itertools.product(*grid.values()), LARGEST_GRID + 1))
     if len(combinations) > LARGEST_GRID:
         raise BadInput(f"{origin}: the grid has more than {LARGEST_GRID} points. Split it.")
+    if len(combinations) * (length := len(json.dumps([fields, grid], default=str))) > LARGEST_BATCH:
+        said = f"{len(combinations):,} points of a recipe of {length:,} characters"
+        raise BadInput(f"{origin}: the grid has {said}; at most {LARGEST_BATCH:,} in all can be asked for. Split it.")
     for values in combinations:
         point = copy.deepcopy(fields)
         for name, value in zip(grid, values, strict=True):
@@ -88,7 +94,7 @@ def assign(fields: dict[str, Any], name: str, value: Any, origin: str) -> None:
     for part in path:
         section = section.setdefault(part, {}) if isinstance(section, dict) else None
     if not isinstance(section, dict):
-        raise BadInput(f"{origin}: grid names '{name}', which leads to no section.")
+        raise BadInput(f"{origin}: grid names '{recipes.brief(name)}', which leads to no section.")
     section[last] = value
 
 

@@ -28,7 +28,11 @@ def recommended(logits: np.ndarray, labels: np.ndarray, chosen: int) -> Cases:
     Confidence is the probability of the predicted class; equal ones keep the order of the images, so the result is
     deterministic. No image is in two cases. SalienCNN, section 2, leaves the choice among many open.
     """
-    predicted, confidence = logits.argmax(-1), probabilities(logits).max(-1)
+    return ranked(logits.argmax(-1), probabilities(logits).max(-1), labels, chosen)
+
+
+def ranked(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray, chosen: int) -> Cases:
+    """The same from the class each image is taken for (image,) and its probability (image,)."""
     order = np.argsort(-confidence, kind="stable")
     of_class, as_class = labels[order] == chosen, predicted[order] == chosen
     return Cases(order[of_class & as_class], order[~of_class & as_class], order[of_class & ~as_class])

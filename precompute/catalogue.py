@@ -208,10 +208,17 @@ EXTRAS: dict[str, str] = {
 }
 
 
+# What a recipe may name besides the entries of a table.
+OTHERS = {
+    "data set": '; or a function of yours, "module:function"',
+    "network": '; or one of torchvision\'s, such as "torchvision/resnet18"; or a function of yours, "module:factory"',
+}
+
+
 def entry(table: Mapping[str, Line], name: str, kind: str) -> Line:
     """The entry called `name`; raises BadInput that lists what there is."""
     if name not in table:
-        raise BadInput(f"No {kind} is called '{name}'. There are: {', '.join(table)}.")
+        raise BadInput(f"No {kind} is called '{name!s:.100}'. There are: {', '.join(table)}{OTHERS.get(kind, '')}.")
     return table[name]
 
 
@@ -221,4 +228,15 @@ def resolve(function: str) -> Callable[..., Any]:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(f"'{function}' does not name a function that can be imported: {error}.") from error
+        raise BadInput(
+            f"'{function}' does not name a function that can be imported: {error}.{_looked_for(module, error)}"
+        ) from error
+
+
+def _looked_for(module: str, error: Exception) -> str:
+    """Where a module of the user's own has to lie, if it is the one that was not found."""
+    if module.endswith(".py"):
+        return " Write the module's name without .py."
+    if not isinstance(error, ModuleNotFoundError) or error.name != module.partition(".")[0]:
+        return ""
+    return f" Put {error.name}.py into the folder this is run from, or name its folder in PYTHONPATH."

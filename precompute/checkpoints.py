@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from store.errors import BadInput, Missing
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "network")  # where checkpoints keep their weights
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "network",
+    "net",
+    "weights",
+)  # where weights are kept
 PREFIXES = ("module.", "_orig_mod.", "network.")  # of DataParallel, torch.compile, Classifier
 AUXILIARY = re.compile(r"(AuxLogits|aux1|aux2)\.")  # heads of Inception and GoogLeNet, unused here
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")  # names in torchvision's DenseNet files
@@ -46,7 +54,10 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200].rstrip(". ") + "."
+    if "Weights only load failed" in str(error):  # torch's own first line advises to trust the file
+        return "it is damaged, or holds objects besides tensors (a whole model, for example), which could run code."
+    sentence = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
+    return sentence[:200].rstrip(". ") + "."
 
 
 def _kind(content: Any) -> str:

@@ -5,7 +5,6 @@ Photographs in folders are in photographs.py. Nothing here imports torch, except
 
 import hashlib
 import inspect
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +76,8 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> DataSet:
     dataset = function(**options or {})
     if not isinstance(dataset, DataSet):
         raise BadInput(f"{name} must return a precompute.datasets.DataSet, it returned {type(dataset).__name__}.")
+    if odd := [said for said in dataset.classes if not isinstance(said, str)]:
+        raise BadInput(f"{name}: names of classes must be texts, not {odd[0]!r}.")
     for split, images in (("train", dataset.train), ("test", dataset.test)):
         if split == "test" or len(images.labels):  # a set without training images is one to look at
             least = UNLABELLED if split == "test" else 0
@@ -269,9 +270,10 @@ def _npz_arrays(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds of errors
+        said = str(error).partition(". ")[0].rstrip(".") or type(error).__name__
         raise BadInput(
-            f"{file} is not an .npz file of plain arrays: {str(error).rstrip('.')}. Write it with numpy.savez; arrays of "
+            f"{file} is not an .npz file of plain arrays: {said}. Write it with numpy.savez; arrays of "
             "Python objects are refused, because reading them runs code."
         ) from error
 

@@ -16,7 +16,7 @@ from store.errors import BadInput
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # not EPS and the like, which start other programs
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 MOST_PIXELS = 64_000_000  # of one picture: 192 MB decoded; a few kilobytes can claim gigabytes
-BAND = 250_000  # pixels whose values are scaled at once
+BAND = 250_000  # pixels that are converted at once
 THREADS = 4
 
 
@@ -47,16 +47,22 @@ def decode(source: bytes | Path, name: str = "", *, upright: bool = True) -> tup
         ) from error
     except UnidentifiedImageError as error:
         raise BadInput(f"{name} is not a picture that can be read. Readable are {', '.join(FORMATS)}.") from error
+    except MemoryError as error:
+        raise BadInput(f"{name} takes more memory to decode than there is. Scale it down first.") from error
     except Exception as error:  # damaged bytes make Pillow raise a dozen kinds of errors
         raise BadInput(f"{name} is a damaged picture ({error}). Copy or upload it again.") from error
 
 
 def _frames(image: Image.Image) -> list[str]:
-    frames = getattr(image, "n_frames", 1)
-    if frames == 1 or image.format == "MPO":  # MPO: a camera's JPEG with a preview inside
+    """What is said of the others; they are not counted, because a small file may hold a million."""
+    if image.format == "MPO":  # a camera's JPEG with a preview inside
         return []
-    image.seek(0)
-    return [f"Only the first of its {frames} frames is used."]
+    try:
+        several = getattr(image, "is_animated", False)
+        image.seek(0)
+    except Exception:  # the second is damaged
+        return []
+    return ["Only the first of its frames is used."] if several else []
 
 
 def _rgb(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -64,13 +70,21 @@ def _rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return _eight_bits(image, notes).convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        if np.asarray(layer.getchannel("A")).min() < 255:
-            notes.append("Its transparent parts are laid over white.")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        return _over_white(image, notes)
     if image.mode == "CMYK":
         notes.append("Its CMYK colours are converted to RGB without a colour profile.")
     return image.convert("RGB")
+
+
+def _over_white(image: Image.Image, notes: list[str]) -> Image.Image:
+    flat, seen_through = Image.new("RGB", image.size), False
+    for top, strip in _strips(image):
+        layer = strip.convert("RGBA")
+        seen_through |= bool(np.asarray(layer.getchannel("A")).min() < 255)
+        flat.paste(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), (0, top))
+    if seen_through:
+        notes.append("Its transparent parts are laid over white.")
+    return flat
 
 
 def _eight_bits(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -88,11 +102,16 @@ def _eight_bits(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
-    """The values of a grey picture as float64, some rows at a time with the first one's number: 8 bytes a pixel add up."""
+    """The values of a grey picture as float64, some rows at a time with the first one's number."""
+    for top, strip in _strips(image):
+        yield top, np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=0, neginf=0)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture some rows at a time, with the first one's number: copies with 4 or 8 bytes a pixel add up."""
     rows = max(1, BAND // image.width)
     for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(top + rows, image.height)))
-        yield top, np.nan_to_num(np.asarray(band).astype(np.float64), posinf=0, neginf=0)
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def kept_share(size: int) -> float:

@@ -42,12 +42,22 @@ def read(stream: IO[bytes]) -> Message | None:
     head, body = LENGTHS.unpack(start)
     if head + body > LARGEST:
         raise LoupeError(f"A message of at most {LARGEST} bytes was expected on the pipe, not one of {head + body}.")
-    header, data = json.loads(exactly(stream, head)), exactly(stream, body)
-    arrays, at = {}, 0
+    try:
+        return parted(exactly(stream, head), exactly(stream, body))
+    except LoupeError:
+        raise
+    except Exception as error:  # noise leads to whatever JSON and NumPy make of it
+        raise LoupeError(f"What came on the pipe is no message of Loupe's: {type(error).__name__}.") from error
+
+
+def parted(head: bytes, data: bytes) -> Message:
+    header, arrays, at = json.loads(head), dict[str, np.ndarray](), 0
     for name, kind, shape in header.pop("arrays"):
         count = int(np.prod(shape, dtype=np.int64))
-        arrays[name] = np.frombuffer(data, np.dtype(kind), count, at).reshape(shape)
-        at += arrays[name].nbytes
+        if count < 0 or count > len(data):  # each value has a byte
+            raise LoupeError(f"An array of {count} values was announced on the pipe, with {len(data)} bytes.")
+        arrays[str(name)] = np.frombuffer(data, np.dtype(kind), count, at).reshape(shape)
+        at += arrays[str(name)].nbytes
     return header, arrays
 
 

@@ -62,7 +62,11 @@ def checkpoints(folder: Path) -> dict[int, Path]:
             )
         found[epoch] = file
     if not found:
-        raise Missing(f"There are no checkpoints in '{place}': files named *.pt or *.pth were expected.")
+        others = ", ".join(sorted({f"*{item.suffix}" for item in place.iterdir() if item.suffix})[:5])
+        raise Missing(
+            f"There are no checkpoints in '{place}': files named *.pt or *.pth were expected"
+            f"{f', it holds {others}' if others else ''}. Write them with torch.save(model.state_dict(), file)."
+        )
     return dict(sorted(found.items()))
 
 

@@ -25,7 +25,7 @@ from precompute.queue import APPLICATION, MAKE, RUNS, VERSION, Queue, reached
 from precompute.recipe import parse
 from precompute.succession import pick_up, take_over
 from store import workers
-from store.errors import Busy, LoupeError, NoSpace, Unanswered
+from store.errors import BadInput, Busy, LoupeError, NoSpace, Unanswered
 from store.objects import Objects
 from store.runs import Run, all_runs
 
@@ -81,7 +81,7 @@ def make_job(recipe: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
             if said["state"] == "waits":
                 DBOS.sleep(AGAIN_SECONDS)
             elif said["state"] != "running":
-                log.info("%s: %s.", said.get("run", recipe.get("name")), said["state"])
+                log.info("%s: %s.", said.get("run") or name_of(recipe), said["state"])
                 return said
     finally:
         HERE.at_hand.discard(job_id)
@@ -95,7 +95,7 @@ def advance(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> dict[
         try:
             return {"state": "running" if step(job_id, recipe, about) else "finished"} | known(job_id)
         except WAITS as error:
-            log.warning("%s waits: %s", recipe.get("name"), error)
+            log.warning("%s waits: %s", name_of(recipe), error)
             put_down(job_id, f"{error} It is tried again every {AGAIN_SECONDS:.0f} s.", waits=True)
             return {"state": "waits", "reason": str(error)}
         except Exception as error:
@@ -120,6 +120,10 @@ def take_up(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> Makin
 
     if HERE.objects is None or HERE.client is None:
         raise LoupeError("Jobs are carried out by a worker: python -m precompute worker.")
+    if not (isinstance(recipe, Mapping) and isinstance(about, Mapping)):
+        raise BadInput(
+            f"A job holds the fields of a recipe and who asked for it, not {recipe!r:.80} and {about!r:.80}."
+        )
     bench = opened(HERE.objects, recipe)
     asked = {name: str(about.get(name, "")) for name in ("parent", "hypothesis", "by")}
     if any(asked.values()):
@@ -129,6 +133,11 @@ def take_up(job_id: str, recipe: dict[str, Any], about: dict[str, Any]) -> Makin
     HERE.makings[job_id] = Making(bench, steps(bench))
     log.info("%s: begins, or goes on.", bench.run.id)
     return HERE.makings[job_id]
+
+
+def name_of(recipe: object) -> str:
+    """For the log; anything may have been put into the queue."""
+    return str(recipe.get("name"))[:40] if isinstance(recipe, Mapping) else "A job"
 
 
 def opened(objects: Objects, recipe: Mapping[str, Any]) -> "Bench":

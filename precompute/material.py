@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from precompute import datasets
+from precompute.catalogue import resolve
 from precompute.datasets import DataSet, Images
 from precompute.recipe import Recipe, digest
 from store import encoding, shards
@@ -58,14 +59,18 @@ def check_weights(recipe: Recipe, data: DataSet) -> None:
 def fingerprints(recipe: Recipe, data: DataSet) -> dict[str, str]:
     """Digests of all content a run depends on: images, a weights file or the weights' name, the user's own code."""
     weights = Path(recipe.model.weights or "").expanduser()
-    own = [name.partition(":")[0] for name in (recipe.data.set, recipe.model.network) if ":" in name]
+    own = [name for name in (recipe.data.set, recipe.model.network) if ":" in name]
     return {
         "data": datasets.fingerprint(data),
         "weights": encoding.checksum(weights.read_bytes()) if weights.is_file() else recipe.model.weights or "",
-        "code": encoding.checksum("".join(inspect.getsource(import_module(name)) for name in own).encode())
-        if own
-        else "",
+        "code": encoding.checksum("".join(map(source, own)).encode()) if own else "",
     }
+
+
+def source(function: str) -> str:
+    """The code of the module in which a function lies; raises BadInput where it is not there."""
+    resolve(function)
+    return inspect.getsource(import_module(function.partition(":")[0]))
 
 
 def select(labels: np.ndarray, images: str | int) -> np.ndarray:

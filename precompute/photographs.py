@@ -106,9 +106,11 @@ def folder(*, root: str, size: int | None = None, test_fraction: float = 0.2, se
     files = list(readable)
     classes = tuple(sorted({found[file][1] for file in files}))
     if len(classes) < 2:
+        loose = not classes and any(path.suffix.lower() in SUFFIXES for path in top.iterdir())
         raise BadInput(
             f"'{top}' must hold at least 2 folders, one a class, with images in them ({', '.join(SUFFIXES)}); "
-            f"{len(classes)} were found{': ' + classes[0] if classes else ''}. Check root."
+            f"{len(classes)} were found{': ' + classes[0] if classes else ''}. "
+            + ("Images lie in it directly: root takes the folder above the class folders." if loose else "Check root.")
         )
     labels = np.array([classes.index(found[file][1]) for file in files])
     places = np.array([found[file][0] for file in files])
@@ -119,7 +121,9 @@ def folder(*, root: str, size: int | None = None, test_fraction: float = 0.2, se
             given if len(roots) == 2 else split(labels, test_fraction, seed), frames(size), strict=True
         )
     ]
-    notes += _unseen(classes, parts[0], "training") + _unseen(classes, parts[1], "test")
+    notes += (
+        _without_pictures(roots, classes) + _unseen(classes, parts[0], "training") + _unseen(classes, parts[1], "test")
+    )
     mean, std = IMAGENET if size >= 128 or not len(parts[0].labels) else moments(parts[0])
     return DataSet(top.resolve().name, classes, mean, std, size, parts[0], parts[1], notes=tuple(notes))
 
@@ -134,6 +138,13 @@ def _pictures(top: Path) -> list[Path]:
     found = (path for child in top.iterdir() if child.is_dir() for path in child.rglob("*"))
     visible = (path for path in found if not any(part.startswith((".", "__")) for part in path.relative_to(top).parts))
     return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _without_pictures(roots: Sequence[Path], classes: Sequence[str]) -> list[str]:
+    there = {child.name for root in roots for child in root.iterdir() if child.is_dir()}
+    empty = sorted(name for name in there - set(classes) if not name.startswith((".", "__")))
+    few = ", ".join(empty[:3]) + ", …" * (len(empty) > 3)
+    return [f"Folders without a readable image are no classes: {few}."] if empty else []
 
 
 def _unseen(classes: Sequence[str], images: Images, what: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from precompute import allowed, catalogue, frames
+from precompute import allowed, catalogue, frames, questions
 from store import objects, runs
 from store.errors import BadInput, LoupeError
 
@@ -167,15 +167,34 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answers request after request until the pipe closes. Whatever goes wrong with one is its answer."""
     shelf = Shelf()
     while (message := frames.read(requests)) is not None:
-        request, arrays = message
-        try:
-            header, found = answer(request, arrays["image"], shelf)
-        except LoupeError as error:
-            header, found = {"error": str(error)}, {}
-        except Exception as error:
-            traceback.print_exc()
-            header, found = {"error": words_of(error)}, {}
-        frames.write(answers, {**header, "id": request["id"]}, found)
+        header, found = reply(*message, shelf)
+        frames.write(answers, {**header, "id": message[0].get("id")}, found)
+
+
+def reply(request: Mapping[str, Any], arrays: Mapping[str, np.ndarray], shelf: Shelf) -> tuple[dict[str, Any], Arrays]:
+    """The answer to a request, whatever it holds."""
+    try:
+        request = questions.checked(request, arrays)
+        fitting(arrays["image"], request, shelf)
+        return answer(request, arrays["image"], shelf)
+    except LoupeError as error:
+        return {"error": str(error)}, {}
+    except Exception as error:
+        traceback.print_exc()
+        return {"error": words_of(error)}, {}
+
+
+def fitting(image: np.ndarray, request: Mapping[str, Any], shelf: Shelf) -> None:
+    """Raises BadInput where an image has other channels than those the run's network takes."""
+    run = run_of(request, shelf)
+    if request.get("without"):  # it is about stored images
+        return
+    key = ("channels", request["store"], run.uuid)
+    channels = shelf.get(
+        key, lambda: runs.dataset(run.objects, run.attributes["dataset"]).attributes["channels"], lambda _: 0
+    )
+    if image.shape[2] != channels:
+        raise BadInput(f"The network of run {run.id} takes images of {channels} channels, not of {image.shape[2]}.")
 
 
 def words_of(error: Exception) -> str:

@@ -139,7 +139,8 @@ class Queue:
         if priority not in PRIORITIES:
             raise BadInput(f"A priority is a whole number from 1 (first) to 9 (last), not {priority}.")
         fields = recipe.model_dump(mode="json")
-        about = {"by": by[:200], "parent": parent[:120], "hypothesis": hypothesis[:2000]}
+        said = {"by": by[:200], "parent": parent[:120], "hypothesis": hypothesis[:2000]}
+        about = {name: text.replace("\0", "") for name, text in said.items()}  # which PostgreSQL keeps in no JSON
         options: dict[str, Any] = {
             "workflow_name": MAKE,
             "queue_name": RUNS,

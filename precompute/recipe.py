@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import math
 import re
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,6 +15,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from precompute import catalogue
 from precompute.wanted import Artifacts, Section
 from store.errors import BadInput, Missing
+
+LONGEST_SHOWN, MOST_SHOWN = 200, 10  # characters of a value, and wrong fields, that a message holds
+DEEPEST = 20  # lists and tables inside each other
 
 
 class Data(Section):
@@ -120,10 +126,10 @@ class Evaluation(Section):
     )
     keep: int = Field(1, ge=1, description="keep the weights of every n-th epoch (the last one always)")
 
-    @field_validator("images")
+    @field_validator("images", mode="before")
     @classmethod
-    def positive(cls, images: str | int) -> str | int:
-        if isinstance(images, int) and images < 1:
+    def positive(cls, images: object) -> object:
+        if images != "all" and not (isinstance(images, int) and images >= 1):
             raise ValueError('must be "all" or a number of images per class, 1 or more')
         return images
 
@@ -191,20 +197,39 @@ def filled(entry: catalogue.Entry, options: dict[str, Any], where: str) -> dict[
         raise ValueError("; ".join(problems(error, entry.options, where))) from error
 
 
+# What pydantic calls a kind of error -> what a person who writes TOML calls it.
+EXPECTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list, in square brackets"),
+    **dict.fromkeys(("dict_type", "model_type"), "must be a section with fields of its own"),
+    "string_type": "must be a text",
+    "string_pattern_mismatch": "must be 1 to 40 small letters, digits and hyphens, and begin with no hyphen",
+}
+
+
 def problems(error: ValidationError, model: type[BaseModel], where: str = "") -> list[str]:
     """One sentence per wrong field: its name, what came, what is allowed."""
     sentences = []
     for item in error.errors(include_url=False):
-        path = ".".join([*([where] if where else []), *(str(part) for part in item["loc"])])
+        path = ".".join([*([where] if where else []), *(brief(str(part)) for part in item["loc"])])
         if item["type"] == "extra_forbidden":
-            sentences.append(f"{path} is not a field; allowed here: {', '.join(allowed(model, item['loc'][:-1]))}")
+            fields = allowed(model, item["loc"][:-1])
+            meant = "".join(f" (is {name} meant?)" for name in get_close_matches(str(item["loc"][-1]), fields, 1))
+            sentences.append(f"{path} is not a field{meant}; allowed here: {', '.join(fields)}")
         elif item["type"] == "missing":
             sentences.append(f"{path} is missing")
         else:
-            message = re.sub("^Value error, ", "", item["msg"])
-            got = "" if isinstance(item["input"], dict | BaseModel) else f", not {item['input']!r}"
+            said = EXPECTED.get(item["type"]) or re.sub("^Value error, ", "", item["msg"])
+            message = re.sub("^Input should be", "must be", said).rstrip(".")
+            got = "" if isinstance(item["input"], dict | BaseModel) else f", not {brief(repr(item['input']))}"
             sentences.append(f"{path}: {message}{got}".removeprefix(": "))
     return sentences
+
+
+def brief(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
 
 
 def allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
@@ -218,10 +243,35 @@ def allowed(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 
 def parse(fields: dict[str, Any], origin: str = "recipe") -> Recipe:
     """A checked recipe; raises BadInput that names each wrong field, its value and what is allowed."""
+    storable(fields, origin)
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        raise BadInput(f"{origin}: " + "; ".join(problems(error, Recipe)) + ".") from error
+        found = problems(error, Recipe)
+        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+        raise BadInput(f"{origin}: " + "; ".join(found[:MOST_SHOWN]) + more + ".") from error
+
+
+def storable(fields: Mapping[str, Any], origin: str) -> None:
+    """Raises BadInput that names the first field which JSON, or a database, could not keep: options may be anything."""
+    waiting: list[tuple[Any, str, int]] = [(fields, "", 0)]
+    while waiting:
+        value, name, depth = waiting.pop()
+        problem = ""
+        if isinstance(value, Mapping | list | tuple):
+            each = value.items() if isinstance(value, Mapping) else ((name, item) for item in value)
+            inside = f"{name}." if isinstance(value, Mapping) and name else ""
+            named = isinstance(value, Mapping)
+            waiting += [(item, inside + brief(str(key)) if named else name, depth + 1) for key, item in each]
+            problem = f"nested more than {DEEPEST} times" if depth > DEEPEST else ""
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            problem = "a number of too many digits"
+        elif (
+            isinstance(value, float) and not math.isfinite(value) and "options" in name
+        ):  # other fields say so themselves
+            problem = f"{value}, not a finite number"
+        if problem:
+            raise BadInput(f"{origin}: {brief(name)} is {problem}.")
 
 
 def read(path: Path | str) -> Recipe:
@@ -236,5 +286,13 @@ def toml(data: bytes, origin: str) -> dict[str, Any]:
     """The fields in a TOML file; raises BadInput that names it."""
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{origin} is not valid TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:  # what is no UTF-8, or a number of 5,000 digits, is a ValueError too
+        raise BadInput(f"{origin} is not valid TOML: {brief(str(error))}{_line(data, str(error))}.") from error
+
+
+def _line(data: bytes, problem: str) -> str:
+    """The line that a problem of tomllib points at, and what is usually wrong with it."""
+    place = re.search(r"at line (\d+)", problem)
+    lines = data.decode("utf-8", "replace").splitlines()[int(place[1]) - 1 :][:1] if place else []
+    advice = "" if "overwrite" in problem else "; texts stand in quotes, and decimals have a point"
+    return "".join(f": {line.strip()[:80]}{advice}" for line in lines)

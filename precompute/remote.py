@@ -78,7 +78,7 @@ def unpacked(text: str) -> Message:
     """Raises LoupeError for a text that is no message."""
     try:
         message = frames.read(io.BytesIO(base64.b64decode(text, validate=True)))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError) as error:  # it is no base 64
         raise LoupeError(f"A message of the probe was expected in the queue, not {text[:40]!r}.") from error
     if message is None:
         raise LoupeError("An empty message came through the queue.")

@@ -1,13 +1,19 @@
 """What the command line shows: progress with the time left, and the outcome of a run."""
 
 import math
+import os
+import shlex
 from datetime import datetime
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from store.errors import LoupeError
-from store.runs import Run, Status
+from store.objects import DEFAULT_ADDRESS, Objects
+from store.runs import Run, Status, dataset
+
+OPEN_AT = "LOUPE_OPEN_AT"  # set by app.launch, where the app is open beside
 
 out = Console()
 
@@ -29,7 +35,7 @@ def shown(progress: Progress, task: TaskID, status: Status) -> None:
 
 
 def report(made: Run) -> None:
-    """Two lines at the end: what came out, and how to see it."""
+    """Some lines at the end: what came out, what was left out, and how to see it."""
     evaluation = made.of_kind("evaluation")[0]
     last = evaluation.marked()[-1]
     train, test = (share(value) for value in evaluation.read("accuracy", last))
@@ -39,7 +45,18 @@ def report(made: Run) -> None:
     for item in made.of_kind("saliency"):
         if "obstacle" in item.attributes:
             out.print(f"Not computed: {item.attributes['obstacle']}")
-    out.print(f"{made.size() / 1e6:,.1f} MB. To look at it: make demo, or streamlit run streamlit_app.py")
+    for note in dataset(made.objects, made.attributes["dataset"], made.id).attributes.get("notes", ()):
+        out.print(escape(note))
+    out.print(f"{made.size() / 1e6:,.1f} MB. To look at it: {opening(made.objects)}")
+
+
+def opening(objects: Objects) -> str:
+    """Where the app is open, or the command that opens it on this store."""
+    if at := os.environ.get(OPEN_AT):
+        return at
+    if objects.address == (os.environ.get("LOUPE_STORE") or DEFAULT_ADDRESS):
+        return "make serve"
+    return f"LOUPE_STORE={shlex.quote(str(objects.local or objects.address))} make serve"
 
 
 def share(value: float) -> str:

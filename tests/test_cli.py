@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from precompute import terminal
 from precompute.making import make
 from store import runs
 from store.objects import connect
+from store.seals import sealed
 from tests import tiny
 from tests.preloaded import completed
 
@@ -74,7 +77,20 @@ def test_a_recipe_is_run_and_its_result_named(tmp_path: Path) -> None:
     run_id = runs.run_ids(connect(str(tmp_path / "store")))[0]
     assert run_id in found.stdout
     assert "test accuracy" in found.stdout
+    assert f"LOUPE_STORE={tmp_path / 'store'} make serve" in found.stdout
     assert loupe("verify", run_id, store=tmp_path / "store").returncode == 0
+
+
+def test_what_was_left_out_of_the_data_is_said_at_the_end(
+    made: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = SimpleNamespace(attributes={"notes": ["1 of 9 files is damaged [x.jpg]."]})
+    monkeypatch.setattr(terminal, "dataset", lambda *names: data)
+    monkeypatch.setenv(terminal.OPEN_AT, "http://localhost:8501")
+    terminal.report(runs.open_run(connect(str(made[0])), made[1]))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 of 9 files is damaged [x.jpg]." in said
+    assert said.endswith("To look at it: http://localhost:8501")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +161,7 @@ def test_delete_asks_and_keeps_images_another_run_shows(copy: tuple[Path, str]) 
     assert found.returncode == 1
     assert runs.run_ids(connect(str(store))) == [run_id]
     twin = json.loads((store / f"runs/{run_id}/zarr.json").read_text())
-    twin["attributes"]["uuid"] = "other"
+    twin["attributes"] = sealed(twin["attributes"] | {"uuid": "other"})
     (store / "runs/twin").mkdir()
     (store / "runs/twin/zarr.json").write_text(json.dumps(twin))
     assert loupe("delete", run_id, "--yes", store=store).returncode == 0

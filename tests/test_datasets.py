@@ -94,7 +94,7 @@ def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 255), (0, 255, 0))]
     for kind in ("GIF", "PNG", "WEBP"):
         decoded, notes = decode(encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50))
-        assert np.abs(np.asarray(decoded, int) - RED).max() < 12 and "first of its 3 frames" in notes[0]
+        assert np.abs(np.asarray(decoded, int) - RED).max() < 12 and "first of its frames" in notes[0]
 
 
 def test_exif_orientation_is_respected():
@@ -387,9 +387,11 @@ def test_damaged_files_are_left_out_with_a_note(tmp_path):
     (tmp_path / "dog" / "notes.txt").write_text("not even asked")
     (tmp_path / ".thumbnails").mkdir()
     picture().save(tmp_path / ".thumbnails" / "a.png")
+    (tmp_path / "eel").mkdir()
     data = load("folder", {"root": str(tmp_path), "size": 16})
     assert len(data.train.labels) + len(data.test.labels) == 11 and data.classes == ("cat", "dog")
     assert "3 of 14 files" in data.notes[0] and "cut.jpg" in data.notes[0]
+    assert data.notes[1] == "Folders without a readable image are no classes: eel."
 
 
 def test_a_file_damaged_later_is_named(tmp_path):
@@ -420,6 +422,8 @@ def test_wrong_folders_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"at least 2 folders, one a class.*0 were found"):
         load("folder", {"root": str(tmp_path)})
     picture().save(tmp_path / "loose.png")
+    with pytest.raises(BadInput, match="root takes the folder above"):
+        load("folder", {"root": str(tmp_path)})
     make_folder(tmp_path, 2, ("cat",))
     (tmp_path / "dog").mkdir()
     with pytest.raises(BadInput, match="1 were found: cat"):
@@ -534,11 +538,17 @@ def nothing() -> None:
     return None
 
 
+def numbered() -> DataSet:
+    return replace(two_colours(), classes=(0, 1))
+
+
 def test_a_users_own_function():
     data = load("tests.test_datasets:two_colours", {"count": 6})
     assert len(data.train.labels) == 6
     with pytest.raises(BadInput, match=r"does not take the options {'size': 3}"):
         load("tests.test_datasets:two_colours", {"size": 3})
+    with pytest.raises(BadInput, match="names of classes must be texts, not 0"):
+        load("tests.test_datasets:numbered")
     with pytest.raises(BadInput, match=r"must return a precompute.datasets.DataSet, it returned NoneType"):
         load("tests.test_datasets:nothing")
     with pytest.raises(BadInput, match="three_labels, test: labels must be whole numbers from 0 to 1"):

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.retrain.fields import Leaf, leaves
 from app.retrain.form import WIDGETS, Form, step
 from precompute.recipe import Recipe, Training, parse
+from tests import visits
 
 DEMO = {"name": "demo", "data": {"set": "mnist5000"}, "model": {"network": "gap"}}
 START = parse(DEMO).model_dump(mode="json")
@@ -60,7 +61,7 @@ def drawn() -> AppTest:
         form.draw_all([item for item in form.fields if item.widget != "weights"])
         st.text(json.dumps(form.draft()["training"]))
 
-    return AppTest.from_function(page, default_timeout=30).run()
+    return AppTest.from_function(page, default_timeout=visits.PATIENCE).run()
 
 
 def test_each_field_has_the_widget_its_annotation_asks_for() -> None:

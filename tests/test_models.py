@@ -275,6 +275,12 @@ def test_a_checkpoint_never_runs_code(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("key", ["model_state", "net", "weights"])
+def test_weights_are_found_under_the_keys_that_loops_use(key, tmp_path):
+    torch.save({"epoch": 3, key: {"module.one": torch.ones(2)}, "optimizer": {}}, tmp_path / "full.pt")
+    assert list(read_checkpoint(tmp_path / "full.pt")) == ["one"]
+
+
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(Missing, match="no checkpoint file"):
         read_checkpoint(tmp_path / "none.pth")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from precompute import catalogue
 from precompute import recipe as recipes
 from store.errors import BadInput, Missing
 from tests import tiny
@@ -17,7 +18,15 @@ PRINTS = {"data": "d", "weights": ""}
     ("change", "words"),
     [
         ({"training__optimizer": "sgdx"}, ["training.optimizer", "'sgd', 'adam', 'adamw' or 'rmsprop'", "'sgdx'"]),
-        ({"training__learning_rat": 1}, ["training.learning_rat is not a field", "learning_rate"]),
+        (
+            {"training__learning_rat": 1},
+            ["training.learning_rat is not a field (is learning_rate meant?)", "optimizer"],
+        ),
+        ({"training__epochs": "three"}, ["training.epochs: must be a whole number, not 'three'"]),
+        ({"training__augmentation": {"flip": 7}}, ["training.augmentation.flip: must be true or false, not 7"]),
+        ({"artifacts__network": True}, ["artifacts.network: must be a section with fields of its own"]),
+        ({"evaluation__images": "some"}, ['evaluation.images: must be "all" or a number', "'some'"]),
+        ({"model__network": "resnet18"}, ['"torchvision/resnet18"', '"module:factory"']),
         ({"training__epochs": -3}, ["training.epochs", "greater than or equal to 0", "-3"]),
         ({"training__augmentation": {"shift": 2}}, ["training.augmentation.shift", "0.5", "2"]),
         ({"data__set": "mnist9"}, ["'mnist9'", "mnist5000", "cub"]),
@@ -35,7 +44,7 @@ PRINTS = {"data": "d", "weights": ""}
         ),
         ({"artifacts__roar": {"options": {"gradient": {"channels": "signed"}}}}, ["gradient.channels", "magnitude"]),
         ({"evaluation__images": 0}, ["evaluation.images", '"all"', "0"]),
-        ({"name": "Über Run"}, ["name", "Über Run"]),
+        ({"name": "Über Run"}, ["name: must be 1 to 40 small letters, digits and hyphens", "Über Run"]),
         ({"artefacts": {}}, ["artefacts is not a field", "artifacts"]),
     ],
 )
@@ -48,11 +57,24 @@ def test_a_wrong_field_is_named_with_its_value_and_what_is_allowed(
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("no_such_module:images", r"Put no_such_module.py into the folder this is run from.*PYTHONPATH"),
+        ("no_such_module.py:images", r"without \.py"),
+        ("json:images", "has no attribute 'images'"),
+    ],
+)
+def test_where_a_module_of_ones_own_has_to_lie_is_said(function: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        catalogue.resolve(function)
+
+
 def test_a_missing_file_and_broken_toml_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(Missing, match=r"recipes/"):
         recipes.read(tmp_path / "none.toml")
-    (tmp_path / "broken.toml").write_text("name = ")
-    with pytest.raises(BadInput, match="not valid TOML"):
+    (tmp_path / "broken.toml").write_text("# mine\nname = birds\n")
+    with pytest.raises(BadInput, match=r"not valid TOML.*line 2.*: name = birds; texts stand in quotes"):
         recipes.read(tmp_path / "broken.toml")
 
 

@@ -54,8 +54,8 @@ def checked(files: Sequence[UploadedFile]) -> tuple[list[Recipe], list[str]]:
             recipes += parsed(file.name, file.getvalue())
         except LoupeError as error:
             problems.append(f"{error} Nothing of this file is asked for.")
-    if len(recipes) > MOST:
-        return [], [f"These files hold {len(recipes):,} runs; at most {MOST:,} can be asked for at once."]
+        if len(recipes) > MOST:
+            return [], [f"These files hold more than {MOST:,} runs, the most that can be asked for at once."]
     return recipes, problems
 
 

@@ -128,7 +128,7 @@ class Leaf:
             case "text" if self.optional and not str(typed).strip():
                 return None
             case "open choice" if any(kind is int for kind in self.kinds):
-                return int(typed) if str(typed).isascii() and str(typed).isdigit() else typed
+                return int(typed) if is_number(str(typed)) else typed
             case "numbers":
                 words, whole = str(typed).replace(",", " ").split(), self.number is int
                 known = all(is_number(word) or (not whole and is_fraction(word)) for word in words)
@@ -138,7 +138,7 @@ class Leaf:
             case "json":
                 try:
                     return json.loads(typed)
-                except ValueError:
+                except (ValueError, RecursionError):
                     return typed
         return typed
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.edge import plain
 from app.retrain.fields import Leaf
-from precompute.recipe import problems
+from precompute.recipe import problems, storable
 from store.errors import LoupeError
 
 STEPS = 20  # of a number's buttons from one end of its range to the other
@@ -69,7 +69,8 @@ class Form:
     def checked(self) -> tuple[Any, list[str]]:
         """The draft as the schema's object, or None and a sentence for each thing that does not go."""
         try:
-            return self.model.model_validate(self.draft()), []
+            storable(draft := self.draft(), "The form")
+            return self.model.model_validate(draft), []
         except ValidationError as error:
             return None, problems(error, self.model)
         except LoupeError as error:

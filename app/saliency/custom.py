@@ -2,13 +2,13 @@
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from app import probe, sections
 from app.edge import plain
 from app.saliency import cells
 from app.saliency.strips import Scene
-from precompute import decoding
+from precompute import opening
+from store.errors import BadInput
 
 MOST_MEGABYTES = 20
 
@@ -36,19 +36,21 @@ def uploaded(scene: Scene) -> None:
     cells.draw(scene, "own", pixels=np.frombuffer(pixels, np.uint8).reshape(shape))
 
 
-@st.cache_data(max_entries=50, show_spinner=False)
 def prepared(data: bytes, name: str, size: int, channels: int) -> tuple[tuple[int, int, int], bytes, list[str]]:
     """Shape (H, W, C) and bytes of the picture as the network takes it, and what was changed. Raises BadInput."""
-    picture, notes = decoding.decode(data, name)
-    square = decoding.square(picture, size, decoding.kept_share(size))  # (size, size, 3)
-    if channels == 1:
-        if not grey(square):
-            notes.append("Its colours are turned into grey values, as the network takes them.")
-        square = np.asarray(Image.fromarray(square).convert("L"))[..., None]
-    if picture.width != picture.height:
-        notes.append(f"Of its {picture.width} × {picture.height} pixels the middle square is taken.")
-    return square.shape, square.tobytes(), notes
+    if len(data) > MOST_MEGABYTES * 1024**2:  # the browser's own check may have been left out
+        raise BadInput(f"{name} has {len(data) / 1024**2:.0f} MB; at most {MOST_MEGABYTES} MB are taken.")
+    found = opened(data, name, size, channels)
+    if isinstance(found, str):
+        raise BadInput(found)
+    return found
 
 
-def grey(square: np.ndarray) -> bool:
-    return bool((square[..., 0] == square[..., 1]).all() and (square[..., 1] == square[..., 2]).all())
+@st.cache_data(max_entries=50, ttl="10m", show_spinner=False)  # not for good: a busy machine may have been the reason
+def opened(data: bytes, name: str, size: int, channels: int) -> tuple[tuple[int, int, int], bytes, list[str]] | str:
+    """As prepared; what is wrong with a file is kept as well, because to find out may take many seconds."""
+    try:
+        pixels, notes = opening.apart(data, name, size, channels)
+    except BadInput as error:
+        return str(error)
+    return pixels.shape, pixels.tobytes(), notes

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from captum.metrics import infidelity, sensitivity_max
 from torch import Tensor, nn
 
 from precompute.bench import Bench, Shard, to_float
@@ -167,6 +166,8 @@ def unexplained(
 
     Yeh et al., On the (In)fidelity and Sensitivity of Explanations, 2019, https://arxiv.org/abs/1901.09392, definition 2.1.
     """
+    from captum.metrics import infidelity  # with matplotlib: 1 s, which few runs need
+
     spread = (maps / images.shape[1]).expand_as(images)
     errors = [
         infidelity(
@@ -205,6 +206,7 @@ def moved(network: nn.Module, images: Tensor, classes: Tensor, artifact: Artifac
 
     Yeh et al. 2019, definition 3.1, for the class of the clean image.
     """
+    from captum.metrics import sensitivity_max
 
     def maps(copies: Any, target: Tensor) -> tuple[Tensor]:  # as a tuple: else captum takes each image for an input
         return (explained(network, copies[0] if isinstance(copies, tuple) else copies, target, artifact, "options"),)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import reading, selection
 from app.edge import plain_errors
+from app.guide import panel as guide
 from app.judgement import judging
 from app.overview import confusion, facts, measures, unlabelled
 from app.selection import Selection
@@ -33,6 +34,8 @@ def seen(now: Selection) -> None:
 now = selection.current()
 st.title("Overview")
 st.caption("How good is the network at each epoch, and what does it take for what?")
+with plain_errors():
+    guide.offer(now)
 with plain_errors():
     (measured if reading.labelled(now.data) else seen)(now)
 facts.folded(now)

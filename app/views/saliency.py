@@ -9,6 +9,7 @@ from app import reading, selection
 from app.address import forget_unless
 from app.edge import plain, plain_errors
 from app.overview import unlabelled
+from app.saliency import cases as recommended
 from app.saliency import cells, changed, custom, progression, stored
 from app.saliency.progression import Explained, Question
 from app.saliency.strips import Look, Scene
@@ -102,47 +103,43 @@ def cases(scene: Scene) -> None:
         with st.container(key=f"case.{name}", gap="xsmall"), plain_errors():
             title, what, none = (text.format(name=scene.names[selected.chosen]) for text in CASES[name])
             words = f"{what}, after epoch {epoch}", f"None exists: after epoch {epoch}, {none}."
-            case(scene, name, title, getattr(found, name).tolist(), words, epoch)
+            case(scene, name, title, getattr(found, name).tolist(), words)
     with st.container(key="case.changed", gap="xsmall"), plain_errors():
         most = changed.found(scene, epoch)
-        case(scene, "changed", "Changed most", most.images, (most.what, most.why), epoch)
+        case(scene, "changed", "Changed most", most.images, (most.what, most.why))
 
 
 def cases_epoch(selected: Selection) -> int:
-    """The latest finished epoch when the run was first looked at: what one looks at does not move when a newer one lands."""
-    held = st.session_state.setdefault("cases.epoch", {})
-    if held.get(selected.run.uuid) not in selected.epochs:
-        held[selected.run.uuid] = selected.epochs[-1]
-    epoch, newest = held[selected.run.uuid], selected.epochs[-1]
+    """The epoch by which the cases were chosen, and a way to a newer one."""
+    epoch, newest = recommended.epoch_of(selected), selected.epochs[-1]
     if newest > epoch:
-        later = {selected.run.uuid: newest}
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"These cases were chosen by epoch {epoch}; epoch {newest} is finished since.", width="content")
             st.button(
-                f"Choose by epoch {newest}", key="cases.newer", type="tertiary", on_click=held.update, args=(later,)
-            )
+                f"Choose by epoch {newest}", key="cases.newer", type="tertiary", on_click=recommended.turn_to,
+                args=(selected, newest),
+            )  # fmt: skip
     return epoch
 
 
-def case(scene: Scene, name: str, title: str, images: Sequence[int], words: tuple[str, str], epoch: int) -> None:
+def case(scene: Scene, name: str, title: str, images: Sequence[int], words: tuple[str, str]) -> None:
     """One recommended case: its title and what it is, previous and next, its strip; or why there is none."""
     selected, (what, none) = scene.question.selection, words
-    places = st.session_state.setdefault("cases.place", {})
-    here = (selected.run.uuid, epoch, selected.chosen, name)
-    number = min(places.get(here, 0), max(len(images) - 1, 0))
+    number = recommended.place_of(selected, name, len(images))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{title}** :gray[{plain(what)}]", width="content")
         if len(images) > 1:
-            turn("Previous", name, disabled=number == 0, places=places, goal={here: number - 1})
-            st.caption(f"{number + 1} of {len(images)}", width="content")
-            turn("Next", name, disabled=number == len(images) - 1, places=places, goal={here: number + 1})
+            with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+                turn("Previous", selected, name, number - 1, disabled=number == 0)
+                st.caption(f"{number + 1} of {len(images)}", width="content")
+                turn("Next", selected, name, number + 1, disabled=number == len(images) - 1)
     if images:
         cells.draw(scene, f"case.{name}", image=images[number])
     else:
         st.caption(plain(none))
 
 
-def turn(label: str, name: str, *, disabled: bool, places: dict[Any, int], goal: dict[Any, int]) -> None:
+def turn(label: str, selected: Selection, name: str, number: int, *, disabled: bool) -> None:
     """A button to the previous or next image of a case."""
     back = label == "Previous"
     st.button(
@@ -152,8 +149,8 @@ def turn(label: str, name: str, *, disabled: bool, places: dict[Any, int], goal:
         type="tertiary",
         key=f"{label.lower()}.{name}",
         disabled=disabled,
-        on_click=places.update,
-        args=(goal,),
+        on_click=recommended.show,
+        args=(selected, name, number),
     )
 
 

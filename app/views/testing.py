@@ -5,6 +5,7 @@ import streamlit as st
 from app import probe, reading, selection
 from app.address import as_widget
 from app.edge import plain, plain_errors
+from app.guide import panel as guide
 from app.saliency import custom
 from app.testing import asking, controls, edited, files, showing, words
 from app.testing.asking import EXPLAINED, Scene
@@ -55,9 +56,10 @@ def choices(selected: selection.Selection) -> None:
         "Layer", list(layers), format_func=layers.get, width=180, help=HELP["at"], disabled=TECHNIQUES[technique].at_input,
         **as_widget("at", layers, selected.run.attributes["default_layer"]),
     )  # fmt: skip
+    offered = EXPLAINED if reading.labelled(selected.data) else tuple(word for word in EXPLAINED if word != "true")
     st.segmented_control(
-        "Explained class", EXPLAINED, required=True, help=HELP["explains"],
-        **as_widget("explains", EXPLAINED, EXPLAINED[0]),
+        "Explained class", offered, required=True, help=HELP["explains"],
+        **as_widget("explains", offered, EXPLAINED[0]),
     )  # fmt: skip
 
 
@@ -135,6 +137,7 @@ def draw(scene: Scene) -> None:
         waiting = not isinstance(answer, LoupeError) and len(found) < len(along) + 1
         with place:  # last: the browser sends no newer values before it has this
             controls.draw_sliders(scene, made, outcome, known, waiting=waiting)
+    guide.keep_up("testing")
 
 
 def verdict(outcome: Outcome, known: list[Curve], count: int) -> None:

@@ -7,7 +7,8 @@ import streamlit as st
 
 Value = TypeVar("Value")
 # Words that no widget holds: they outlive a change of page, and a reload of any
-WORDS = ("edits", "technique", "at", "explains", "along", "measure", "view", "charts")
+WORDS = ("edits", "technique", "at", "explains", "along", "measure", "view", "charts", "sort", "kind")
+LONGEST = 4000  # characters of such a word; a longer one is nobody's, and part of it might name something else
 KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}  # of widgets that the address holds
 
 
@@ -19,6 +20,7 @@ def hold(name: str, word: str) -> None:
 def held(name: str) -> str:
     """A word of the address that no widget holds. What a person changes there is taken; it outlives a visit to another page."""
     said = st.query_params.get(name, "")
+    said = said if len(said) <= LONGEST else ""
     if said and said != st.session_state.get(f"said.{name}"):
         hold(name, said)
     word = st.session_state.get(f"held.{name}", "")

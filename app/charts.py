@@ -39,6 +39,16 @@ def with_tables(made: dict[str, Any], tables: Mapping[int, pd.DataFrame]) -> dic
     return {**made, "datasets": {**made["datasets"], **changed}}
 
 
+def filled(part: Any, words: Mapping[str, Any]) -> Any:
+    """A specification with some words replaced by what they stand for; a list of nothing but such a word, by a list."""
+    if isinstance(part, dict):
+        return {key: filled(value, words) for key, value in part.items()}
+    if isinstance(part, list):
+        alone = len(part) == 1 and isinstance(part[0], str) and part[0] in words
+        return words[part[0]] if alone else [filled(item, words) for item in part]
+    return words.get(part, part) if isinstance(part, str) else part
+
+
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
     """A specification with its tables renamed, wherever {"data": {"name": …}} stands."""
     if isinstance(part, list):
@@ -115,11 +125,11 @@ def loss_lines(epochs: Sequence[int], loss: np.ndarray, *, marked: int) -> alt.L
 
 
 def band(marked: int, x: alt.X) -> alt.Chart:
-    """A pale band behind one epoch."""
+    """A pale band behind one epoch. It stands out above the chart: bars of 100 % would hide it."""
     return (
         alt.Chart(marked_epoch(marked))
         .mark_bar(color="#808080", opacity=0.22, tooltip=None)
-        .encode(x=x, y=alt.value("height"), y2=alt.value(0))
+        .encode(x=x, y=alt.value("height"), y2=alt.value(-7))
     )
 
 
@@ -219,35 +229,6 @@ def confusion(table: pd.DataFrame, names: Sequence[str], chosen: pd.DataFrame, *
         .encode(x=x, y=y)
     )
     return alt.layer(squares, numbers, ring).properties(height=max(260, min(470, 46 * len(names))), padding=PADDING)
-
-
-def confusion_map(
-    table: pd.DataFrame, names: Sequence[str], chosen: pd.DataFrame, *, dark: bool = False
-) -> alt.LayerChart:
-    """Confusion matrix of many classes: only cells that hold images, as squares to zoom into. Tables as in `confusion`."""
-    count = len(names)
-    scale = alt.Scale(domain=[0, count], nice=False)
-    axis = alt.Axis(labels=False, ticks=False, grid=False, titlePadding=4)
-    x = alt.X("column:Q", title="predicted class (similar ones side by side)", scale=scale, axis=axis)
-    y = alt.Y("row:Q", title="true class", scale=alt.Scale(domain=[count, 0], nice=False), axis=axis)
-    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x", "y"])
-    squares = (
-        alt.Chart(table)
-        .mark_rect(cursor="pointer", clip=True)
-        .encode(
-            x=x,
-            x2="right:Q",
-            y=y,
-            y2="bottom:Q",
-            color=kind_colour(),
-            opacity=share_opacity(lowest=0.3),
-            tooltip=tooltip(),
-        )
-        .add_params(pick_cell(), zoom)
-    )
-    ring = alt.Chart(chosen).mark_rect(fillOpacity=0, stroke=INK[dark], strokeWidth=1.5, clip=True, tooltip=None)
-    layers = alt.layer(squares, ring.encode(x=x, x2="right:Q", y=y, y2="bottom:Q"))
-    return layers.properties(height=460, padding=PADDING, view=alt.ViewConfig(stroke="#80808066"))
 
 
 def pick_cell() -> alt.Parameter:

@@ -9,12 +9,13 @@ from app.address import pinned
 from store.runs import Run
 
 SECONDS_A_STEP = 0.8  # of the play button
-ECHO_SECONDS = 1.5  # how long the browser may still say the epoch before
+ECHO_SECONDS = 1.5  # how long the browser may still say the epoch before when the page is drawn with the one chosen
 
 
 def choose_epoch(epoch: int) -> None:
     """Selects an epoch for all pages."""
     st.session_state["epoch.chosen"] = epoch, st.session_state.get("epoch"), time.monotonic()
+    st.session_state["epoch.untold"] = True
     st.session_state["epoch"] = epoch
 
 
@@ -25,8 +26,16 @@ def settle() -> None:
     chosen says the one before: that is no change of mind.
     """
     chosen, before, at = st.session_state.get("epoch.chosen", (None, None, 0.0))
-    if chosen is not None and st.session_state["epoch"] == before and time.monotonic() - at < ECHO_SECONDS:
+    young = st.session_state.get("epoch.untold") or time.monotonic() - at < ECHO_SECONDS
+    if chosen is not None and st.session_state["epoch"] == before and young:
         st.session_state["epoch"] = chosen
+
+
+def told() -> None:
+    """Called when a page is drawn to its end, for which a busy server takes seconds: from now on the browser knows its epoch."""
+    if st.session_state.pop("epoch.untold", False):
+        chosen, before, _ = st.session_state["epoch.chosen"]
+        st.session_state["epoch.chosen"] = chosen, before, time.monotonic()
 
 
 def epoch_slider(place: DeltaGenerator, run: Run, epochs: tuple[int, ...]) -> int:
@@ -60,7 +69,7 @@ def epoch_slider(place: DeltaGenerator, run: Run, epochs: tuple[int, ...]) -> in
     )
     if playing:
         with row:
-            step(epochs, time.monotonic())
+            step(epochs, object())
     return st.session_state["epoch"]
 
 
@@ -81,9 +90,10 @@ def toggle(epochs: tuple[int, ...]) -> None:
 
 
 @st.fragment(run_every=SECONDS_A_STEP)
-def step(epochs: tuple[int, ...], drawn: float) -> None:
-    """Goes to the next epoch when the timer runs it again, not while the page is drawn."""
-    if time.monotonic() - drawn < SECONDS_A_STEP / 2:
+def step(epochs: tuple[int, ...], drawn: object) -> None:
+    """Goes to the next epoch when the timer runs it again, not while the page is drawn: `drawn` is then a new object."""
+    if st.session_state.get("epoch.drawn") is not drawn:
+        st.session_state["epoch.drawn"] = drawn
         return
     later = [epoch for epoch in epochs if epoch > st.session_state["epoch"]]
     if later:

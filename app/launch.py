@@ -96,10 +96,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]]) -> int:
     port = options.port or free_port()
-    address = f"http://{'localhost' if options.address == '127.0.0.1' else in_url(options.address)}:{port}"
+    address = opened_at(options.address, port)
     where = ("--server.address", options.address, "--server.port", str(port), "--logger.level", "warning")
-    app = start(children, "-m", "streamlit", "run", "streamlit_app.py", *where, quiet=True)
+    # or Streamlit asks a server on the internet for the address of this machine, to print it
+    named = ("--browser.serverAddress", "localhost") if options.address in EVERYWHERE else ()
+    app = start(children, "-m", "streamlit", "run", "streamlit_app.py", *where, *named, quiet=True)
     beside = ("--beside", options.beside) if options.beside else ()
+    os.environ["LOUPE_OPEN_AT"] = address  # for the lines that a run ends with
     maker = start(children, "-m", "precompute", "run", options.run, *beside) if options.run else None
     wait_until_ready(app, health(options.address, port))
     print(f"\nLoupe is open at {address}   (Ctrl-C stops it)\n", flush=True)
@@ -170,10 +173,21 @@ def in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
+def opened_at(address: str, port: int) -> str:
+    """What to type into a browser on this machine."""
+    name = "localhost" if address in ("127.0.0.1", *EVERYWHERE) else in_url(address)
+    return f"http://{name}:{port}{sub_path()}"
+
+
 def health(address: str, port: int) -> str:
-    """Where the app says that it is there; under a sub-path where it has one."""
+    """Where the app says that it is there."""
+    return f"http://{in_url(EVERYWHERE.get(address, address))}:{port}{sub_path()}/_stcore/health"
+
+
+def sub_path() -> str:
+    """The path below which the app lies, "" where it has a host of its own."""
     below = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
-    return f"http://{in_url(EVERYWHERE.get(address, address))}:{port}/{below}{'/' if below else ''}_stcore/health"
+    return f"/{below}" if below else ""
 
 
 def wait_until_ready(app: subprocess.Popen[bytes], asked: str) -> None:

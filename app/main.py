@@ -6,24 +6,33 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import interactions, reading, selection
+from app import epochs, interactions, reading, selection
 from app.access import entrance
 from app.edge import plain_errors
+from app.guide import panel
 
 HERE = Path(__file__).parent
 VIEWS = HERE / "views"
 SIDEBAR = 220  # pixels
-NEED_NO_RUN = ("queue", "methods")  # pages that have something to say about an empty store, and
-NEED_NO_EPOCH = ("runs", "retrain", "queue", "methods")  # about one with runs of which no epoch is finished
+NEED_NO_RUN = ("queue", "methods", "guide")  # pages that have something to say about an empty store, and
+NEED_NO_EPOCH = ("runs", "retrain", "queue", "methods", "guide")  # about one with runs of which no epoch is finished
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
+# It cuts formulas off at the top, writes white on the light blue of a dark theme, and hides choices that find no room
 STYLE = """<style>
 .stMainBlockContainer { padding: 3.4rem 3rem 4rem; }
 .stMainBlockContainer:has([class*="st-key-halves-workbench"]) { padding: 2.4rem 2rem 0; }
 *:has(> .st-key-unseen) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.katex-display { padding: 0.3em 0; }
+[data-testid^="stBaseButton-primary"]:enabled, [data-baseweb="tag"] { color: light-dark(#ffffff, #121417); }
+[class*="st-key-wide"] { overflow-x: auto; }
+[class*="st-key-wide"] td { white-space: nowrap; }
 @media (max-width: 1000px) {
     .stMainBlockContainer { padding: 3.4rem 1.2rem 3rem; }
+    [data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: 0.25rem; mask-image: none; }
     [class*="st-key-halves"] > div > [data-testid="stHorizontalBlock"] { flex-direction: column; }
     [class*="st-key-halves"] > div > div > [data-testid="stColumn"] { width: 100%; flex: 1 1 auto; }
+    [class*="st-key-wide"] table { font-size: 0.8rem; }
+    [class*="st-key-wide"] :is(th, td) { padding: 0.35rem 0.25rem; }
     .st-key-play [data-testid="stMarkdownContainer"] { display: none; }
     .st-key-bar > div > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
     .st-key-bar > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child { flex: 1 0 100%; }
@@ -58,7 +67,10 @@ def pages() -> dict[str, list[st.Page]]:
             st.Page(VIEWS / "retrain.py", title="Re-train", icon=":material/model_training:", url_path="retrain"),
             st.Page(VIEWS / "queue.py", title="Queue", icon=":material/list_alt:", url_path="queue"),
         ],
-        "Help": [st.Page(VIEWS / "methods.py", title="Methods", icon=":material/menu_book:", url_path="methods")],
+        "Help": [
+            st.Page(VIEWS / "guide.py", title="Guide", icon=":material/explore:", url_path="guide"),
+            st.Page(VIEWS / "methods.py", title="Methods", icon=":material/menu_book:", url_path="methods"),
+        ],
     }
 
 
@@ -99,6 +111,9 @@ def main() -> None:
     with plain_errors():
         entrance.who()
     with plain_errors(), interactions.recorded(page.title):
-        if selection.bar(quiet=page.url_path in NEED_NO_RUN) or stands_alone(page.url_path):
+        found = selection.bar(quiet=page.url_path in NEED_NO_RUN)
+        panel.draw(page.url_path)
+        if found or stands_alone(page.url_path):
             page.run()
             freeze(page.title)
+    epochs.told()

@@ -1,10 +1,11 @@
 """What has been read is kept in memory for all sessions, so much of it and no more."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, ParamSpec, TypeVar
 
 from store.objects import Objects
@@ -35,6 +36,24 @@ class Memory:
     kept: OrderedDict[Any, tuple[Any, int]] = field(default_factory=OrderedDict)  # key -> result, weight
     weight: int = 0
     lock: Any = field(default_factory=Lock, repr=False)
+    turns: dict[Any, tuple[Any, int]] = field(default_factory=dict, repr=False)  # key -> lock, how many want it
+
+    @contextmanager
+    def turn(self, key: Any) -> Iterator[None]:
+        """One after the other for the same key: what many want at once is made once, and the others find it."""
+        with self.lock:
+            own, wanted = self.turns.get(key, (RLock(), 0))
+            self.turns[key] = own, wanted + 1
+        try:
+            with own:
+                yield
+        finally:
+            with self.lock:
+                wanted = self.turns[key][1] - 1
+                if wanted:
+                    self.turns[key] = own, wanted
+                else:
+                    del self.turns[key]
 
     def get(self, key: Any) -> tuple[Any, int] | None:
         with self.lock:
@@ -70,8 +89,11 @@ def remembered(room: int | Memory) -> Callable[[Callable[Arguments, Result]], Ca
             key = (function, *(HASHES[type(value)](value) if type(value) in HASHES else value for value in given))
             if found := memory.get(key):
                 return found[0]
-            value = function(*args, **named)
-            memory.put(key, value, sum(map(heavy, (*args, value))))
+            with memory.turn(key):
+                if found := memory.get(key):
+                    return found[0]
+                value = function(*args, **named)
+                memory.put(key, value, sum(map(heavy, (*args, value))))
             return value
 
         return recall

@@ -11,7 +11,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from app import epochwise
 from app.memory import HASHES, OF_ALL_IMAGES, remembered
+from app.outputs import taken
 from precompute import cases
 from store import judgements, runs
 from store.judgements import Observation, Verdict
@@ -73,9 +75,23 @@ def shared(run: Run) -> Run:
 
 
 @st.cache_resource(ttl=LISTING_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+def by_kind(run: Run) -> dict[str, tuple[Artifact, ...]]:
+    """All the run's artifacts by kind, latest first: one look at the store, however many kinds a page asks for."""
+    found: dict[str, list[Artifact]] = {}
+    for item in sorted(run.artifacts().values(), key=lambda item: item.attributes.get("created", 0), reverse=True):
+        found.setdefault(item.kind, []).append(item)
+    return {kind: tuple(items) for kind, items in found.items()}
+
+
 def artifacts(run: Run, kind: str) -> tuple[Artifact, ...]:
     """The run's artifacts of one kind, latest first."""
-    return tuple(run.of_kind(kind))
+    return by_kind(run).get(kind, ())
+
+
+def unread(run: Run) -> tuple[str, ...]:
+    """A sentence about each of the run's artifacts that is too damaged to be opened."""
+    artifacts(run, "evaluation")
+    return tuple(run.unread.values())
 
 
 def artifact(run: Run, kind: str) -> Artifact | None:
@@ -217,26 +233,21 @@ def probabilities(evaluation: Artifact, epoch: int) -> np.ndarray:
     return frozen(cases.probabilities(logits(evaluation, epoch)).astype(np.float32))
 
 
-@remembered(OF_ALL_IMAGES)
 def predicted(evaluation: Artifact, epoch: int) -> np.ndarray:
     """Class each image was taken for, (image,)."""
-    return frozen(logits(evaluation, epoch).argmax(-1))
+    return taken(evaluation, epoch).predicted
 
 
-@remembered(1000)
 def image_logits(evaluation: Artifact, epochs: tuple[int, ...], image: int) -> np.ndarray:
     """Logits of one image over epochs, (epoch, class)."""
-    return frozen(np.stack([logits_of(evaluation, epoch, image) for epoch in epochs]))
-
-
-def logits_of(evaluation: Artifact, epoch: int, image: int) -> np.ndarray:
-    return evaluation.read("logits", epoch, image)
+    return frozen(epochwise.of_image(evaluation, "logits", epochs, image))
 
 
 @remembered(500)
 def recommended(evaluation: Artifact, data: Artifact, epoch: int, chosen: int) -> cases.Cases:
     """The three recommended cases of a class at an epoch."""
-    return cases.recommended(logits(evaluation, epoch), labels(data), chosen)
+    of = taken(evaluation, epoch)
+    return cases.ranked(of.predicted, of.confidence, labels(data), chosen)
 
 
 # Images

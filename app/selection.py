@@ -83,7 +83,7 @@ def choose_images(images: Sequence[int]) -> None:
 
 def tray() -> tuple[int, ...]:
     """The images held, as far as they are numbers: anybody may write into an address."""
-    words = st.session_state.get("held.images", "")[:200].split(",")
+    words = st.session_state.get("held.images", "").split(",")
     return tuple(int(word) for word in words if word.isascii() and word.isdigit())
 
 
@@ -106,7 +106,7 @@ def choose_filters(filters: Sequence[tuple[int, int]]) -> None:
 
 def filters_in_address() -> tuple[tuple[int, int], ...]:
     """The filters held, at most one a layer, as far as they are ones: anybody may write into an address."""
-    pairs = [word.split(".") for word in held("filters")[:4000].split("-")]
+    pairs = [word.split(".") for word in held("filters").split("-")]
     numbers = [pair for pair in pairs if len(pair) == 2 and all(part.isascii() and part.isdigit() for part in pair)]
     return tuple(sorted({int(layer): int(number) for layer, number in numbers}.items()))
 
@@ -132,6 +132,8 @@ def bar(*, quiet: bool = False) -> Selection | None:
     places = top.columns((5, 8, 4), vertical_alignment="bottom")
     st.session_state["selection.run"] = run = choose_run(places[0], found)
     evaluation = reading.evaluation(run)
+    for problem in reading.unread(run):
+        st.warning(plain(problem), icon=":material/warning:")
     epochs = reading.epochs(evaluation) if evaluation else ()
     if not evaluation or not epochs:
         news.no_epoch_yet(run)

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import reading, selection
+from app import methods, reading, selection
 from app.attention import change, charts
 from app.attention.change import Change
 from app.attention.scene import Scene
@@ -32,6 +32,7 @@ def curve(of: Scene) -> None:
             f"images. Settled: {ALIKE} or more with the last epoch, from there on (dashed)."
         )
     )
+    methods.row(dict.fromkeys(("drift", "settling", "spearman"), ""))
 
 
 def settles(of: Scene, found: Change) -> str:

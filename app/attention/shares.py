@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import pictures, reading, selection
+from app import methods, pictures, reading, selection
 from app.attention import charts, stored
 from app.attention.scene import AGAINST, Scene, choose_corners, corners
 from app.attention.stored import Curve
@@ -83,7 +83,9 @@ def numbers(of: Scene, found: Sequence[Curve]) -> None:
     heads = ("Region", "Share (95 %)", "Area", "Random", "Centre", "Above the area, points (95 %)", "Images")
     rows = [row(item, place) for item in found]
     lines = [heads, [":---", *["---:"] * (len(heads) - 1)], *[map(plain, row) for row in rows]]
-    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines), width="content")
+    with st.container(key="wide.attention"):
+        st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines), width="content")
+    methods.row(dict.fromkeys(("attention", "uniform-map", "random-map", "centre-prior", "interval"), ""))
 
 
 def sentence(of: Scene, curve: Curve, place: int) -> str:

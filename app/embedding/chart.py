@@ -12,12 +12,13 @@ from app import reading, selection
 from app.address import held, hold
 from app.edge import plain
 from app.embedding import contours, guests, stored
-from app.embedding.colouring import WORDS, Filter, Outcome, coloured, outcome, shown
+from app.embedding.colouring import WORDS, Filter, Outcome, coloured, shown
 from app.embedding.contours import Contours
 from app.embedding.controls import Choice
 from app.embedding.guests import Guest
 from app.memory import Memory, remembered
 from app.network import stored as network
+from app.outputs import taken
 from app.selection import TRAY, Selection
 from app.widgets import point_cloud
 from store.runs import Run
@@ -188,7 +189,8 @@ def overlap(run: Run, evaluation: Artifact, data: Artifact, artifact: Artifact, 
 
 @remembered(20)
 def outcome_at(evaluation: Artifact, data: Artifact, epoch: int) -> Outcome:
-    return outcome(reading.labels(data), reading.probabilities(evaluation, epoch))
+    of = taken(evaluation, epoch)
+    return Outcome(reading.labels(data), of.predicted, of.confidence, of.confidence - of.second)
 
 
 def lassoed(of: Outcome, images: Sequence[int]) -> None:

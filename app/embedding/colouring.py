@@ -11,7 +11,7 @@ from app.reading import NO_LABEL
 from store.schema import UNLABELLED
 
 WORDS = ("true class", "predicted class", "correctness", "confidence", "margin")
-OTHERS = "#b8bcc0"  # classes that have no colour of their own
+OTHERS = "#b8bcc0"  # classes that have no colour of their own; point_cloud_drawing.js draws these dots first
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,6 @@ class Colours:
     legend: tuple[str, ...]
 
 
-def outcome(true: np.ndarray, probabilities: np.ndarray) -> Outcome:
-    """From probabilities (image, class)."""
-    last = np.partition(probabilities, -2, axis=-1)[:, -2:] if probabilities.shape[1] > 1 else probabilities[:, [0, 0]]
-    return Outcome(true, probabilities.argmax(-1), last[:, 1], last[:, 1] - last[:, 0])
-
-
 def shown(of: Outcome, by: Filter) -> np.ndarray:
     """Which images pass the filter, (image,) bool. Of a pair, those of either class that are taken for either."""
     passed = (of.confidence * 100 >= by.least - 1e-4) & (of.confidence * 100 <= by.most + 1e-4)
@@ -94,11 +88,11 @@ def coloured(of: Outcome, by: str, names: Sequence[str], chosen: int) -> Colours
 
 
 def coloured_classes(of: Outcome, count: int, chosen: int) -> np.ndarray:
-    """All where there are no more than colours; else the chosen one, then those it is most often confused with."""
+    """All where there are no more than colours; else the chosen one, then those it is confused with, most often first."""
     if count <= len(PETROFF):
         return np.arange(count)
     wrong = of.wrong
     confused = np.bincount(of.predicted[wrong & (of.true == chosen)], minlength=count)
     confused += np.bincount(of.true[wrong & (of.predicted == chosen)], minlength=count)
     confused[chosen] = len(of.true) + 1
-    return np.argsort(-confused, kind="stable")[: len(PETROFF)]
+    return np.argsort(-confused, kind="stable")[: min(len(PETROFF), np.count_nonzero(confused))]

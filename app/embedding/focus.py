@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import reading, selection
+from app import outputs, reading, selection
 from app.edge import plain
 from app.embedding import guests, stored
 from app.embedding.guests import Guest
@@ -17,8 +17,8 @@ def draw(now: Selection, maps: stored.Maps) -> None:
         st.caption("Click a dot: its image comes here, with the images whose features are nearest to its own.")
         return
     labels, names = reading.labels(now.data), now.classes
-    shares = reading.probabilities(now.evaluation, now.epoch)
-    taken = reading.predicted(now.evaluation, now.epoch)
+    said_of = outputs.taken(now.evaluation, now.epoch)
+    taken = said_of.predicted
     thumbnails(
         reading.sheet(now.data, (now.focus,), 160),
         [Thumbnail(now.focus, "", said(now, now.focus), True)],
@@ -28,7 +28,7 @@ def draw(now: Selection, maps: stored.Maps) -> None:
     )
     true, predicted = plain(names[labels[now.focus]]), plain(names[taken[now.focus]])
     right = "recognised" if labels[now.focus] == taken[now.focus] else f"taken for **{predicted}**"
-    st.markdown(f"Image {now.focus}: **{true}**, {right} ({shares[now.focus].max():.0%})")
+    st.markdown(f"Image {now.focus}: **{true}**, {right} ({said_of.confidence[now.focus]:.0%})")
     if maps.features is None or now.epoch not in reading.epochs(maps.features):
         st.caption("Its neighbours at this epoch are still being computed.")
         return

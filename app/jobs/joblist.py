@@ -132,8 +132,10 @@ def head(job: Job, words: str, made: Run | None, *acts: str) -> None:
         st.markdown(f"**{plain(job.run or job.name)}** {plain(words)}", width="stretch")
         if made:
             look(made, f"look.{job.id}")
-        for act in acts if roles.may("cancel") else ():
-            press(job, act)
+        if acts and roles.may("cancel"):
+            with st.container(horizontal=True, wrap=False, gap="small", width="content"):
+                for act in acts:
+                    press(job, act)
 
 
 def asked(job: Job) -> str:

@@ -16,7 +16,7 @@ from store.shards import Artifact
 
 PACKED = Memory(100, 32 * 1024**2)
 KEY = "network.dots"
-ENDS = {False: (10, 228), True: (64, 246)}  # of the colours, on a light ground and on a dark one
+ENDS = {False: (10, 228), True: (90, 246)}  # of the colours, on a light ground and on a dark one
 
 
 def dots(now: Selection, height: int = 380, *, edited: np.ndarray | None = None) -> bool:

@@ -75,8 +75,8 @@ def kept(artifact: Artifact, epoch: int) -> str:
 def controls(there: stored.Patterns, *, compact: bool) -> tuple[str, str, str]:
     """Which patterns, in which order, of which kind."""
     kinds = ("any", *(name for name, bit in KINDS.items() if (there.kind & bit).any()))
-    for key, options in (("patterns", SCOPES), ("sort", tuple(ORDERS)), ("kind", kinds)):
-        forget_unless(key, options)
+    orders = tuple(ORDERS)
+    forget_unless("patterns", SCOPES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         scope = st.segmented_control(
             "Patterns with", SCOPES, default=SCOPES[0], required=True, key="patterns", help=HELP["patterns"], **KEPT,
@@ -84,9 +84,9 @@ def controls(there: stored.Patterns, *, compact: bool) -> tuple[str, str, str]:
         )  # fmt: skip
         if compact:
             return scope, "surprise", ""
-        order = st.selectbox("Order", tuple(ORDERS), key="sort", help=HELP["sort"], width=120, **KEPT)
+        order = st.selectbox("Order", orders, help=HELP["sort"], width=120, **as_widget("sort", orders, orders[0]))
         st.selectbox("Classes", CHARTS, help=HELP["charts"], width=135, **as_widget("charts", CHARTS, CHARTS[0]))
-        kind = st.selectbox("Kind", kinds, key="kind", help=HELP["kind"], width=125, **KEPT)
+        kind = st.selectbox("Kind", kinds, help=HELP["kind"], width=125, **as_widget("kind", kinds, kinds[0]))
     return scope, order, "" if kind == "any" else kind
 
 

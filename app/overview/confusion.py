@@ -7,6 +7,8 @@ import streamlit as st
 
 from app import address, charts, memory, reading, sections, selection
 from app.edge import plain
+from app.outputs import taken
+from app.overview import zoomed
 from app.selection import THUMBNAIL, Selection
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from store.runs import Run
@@ -34,7 +36,7 @@ def matrix(now: Selection) -> Cell:
         selection_mode="pick",
         alt=f"Confusion matrix of {len(names)} classes at epoch {now.epoch}, {images}; the list of confusions says it in words.",
     )
-    hint = " Drag to move, scroll to zoom, double click to see all." if many else ""
+    hint = " Drag to move, scroll to zoom until all rows are named, double click to see all." if many else ""
     st.caption(f"n = {images}. Blue is right, orange wrong. A click shows the images of a cell.{hint}")
     if not many:
         pair_list(pairs, names, cell)
@@ -59,7 +61,8 @@ def drawn_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, dark: 
     names = reading.class_names(run)
     order = class_order(evaluation, latest, len(names))
     table = charts.cells(reading.measured(evaluation, "confusion", epoch), names, order)
-    return charts.with_tables(empty_matrix(names, dark), {0: table})
+    form = charts.filled(empty_matrix(names, dark), {zoomed.LABELS: zoomed.labels(names, order)})
+    return charts.with_tables(form, {0: table})
 
 
 @memory.remembered(100)
@@ -67,7 +70,7 @@ def empty_matrix(names: tuple[str, ...], dark: bool) -> dict:
     """The chart without its numbers: it is the same at every epoch, so the browser keeps it and exchanges the numbers."""
     none = np.zeros((len(names), len(names)), np.int64)
     order = np.arange(len(names))
-    draw = charts.confusion_map if len(names) > charts.MANY else charts.confusion
+    draw = zoomed.confusion_map if len(names) > charts.MANY else charts.confusion
     return charts.spec(
         draw(charts.cells(none, names, order), names, charts.chosen_cell((0, 0), names, order), dark=dark)
     )
@@ -160,10 +163,10 @@ def gallery(now: Selection, cell: Cell) -> None:
 
 def captions(now: Selection, images: Sequence[int]) -> list[Thumbnail]:
     labels, predicted = reading.labels(now.data), reading.predicted(now.evaluation, now.epoch)
-    confidence = reading.probabilities(now.evaluation, now.epoch)
+    confidence = taken(now.evaluation, now.epoch).confidence
     names, items = now.classes, []
     for image in images:
-        share = f"{confidence[image, predicted[image]]:.0%}"
+        share = f"{confidence[image]:.0%}"
         title = f"image {image}: {names[labels[image]]} → {names[predicted[image]]} ({share}) at epoch {now.epoch}"
         items.append(Thumbnail(image, share, title, image in now.images))
     return items
@@ -174,4 +177,4 @@ def images_of(evaluation: Artifact, data: Artifact, epoch: int, cell: Cell) -> n
     """Numbers of the images of true class cell[0] taken for cell[1], most confident first."""
     predicted = reading.predicted(evaluation, epoch)
     inside = np.flatnonzero((reading.labels(data) == cell[0]) & (predicted == cell[1]))
-    return inside[np.argsort(-reading.probabilities(evaluation, epoch)[inside, cell[1]], kind="stable")]
+    return inside[np.argsort(-taken(evaluation, epoch).confidence[inside], kind="stable")]

@@ -103,6 +103,7 @@ def class_table(now: Selection) -> None:
     st.dataframe(
         class_frame(now.run, now.evaluation, now.data, now.epoch),
         hide_index=True,
+        placeholder="–",  # a class nothing is taken for has no precision
         height=min(35 * (len(now.classes) + 1) + 3, 390),
         column_config=class_columns(),
         key="overview.classes",

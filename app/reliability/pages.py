@@ -15,6 +15,7 @@ from app.reliability.badges import WORD
 from app.reliability.cards import ROWS
 from app.reliability.cards import cards as made
 from app.reliability.parts import FAILS, PASSES, Card, Row
+from app.reliability.sources import COMPUTING
 from app.saliency import stored
 from app.selection import Selection
 from app.widgets import card as widget
@@ -68,6 +69,9 @@ def summary(shown: Sequence[Card]) -> None:
     """A table: techniques down, checks across, each verdict with the number it hangs on."""
     verdicts = {row.name for item in shown for row in item.checked}
     names = [name for name in ROWS if name in verdicts]
+    if not names and any(row.words == COMPUTING for item in shown for row in item.rows):
+        st.info("The checks of this run are not finished yet; they follow here as it goes on.")
+        return
     if not names:
         st.info(
             "No check has been computed for this run yet. Add the sections [artifacts.sanity] and [artifacts.roar] to its "
@@ -80,7 +84,8 @@ def summary(shown: Sequence[Card]) -> None:
         by_name = {row.name: row for row in item.rows}
         passed = f"{item.passed} of {len(item.checked)}" if item.checked else "–"
         rows.append([link(item.technique, item.title), *(cell(by_name[name]) for name in names), passed])
-    st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    with st.container(key="wide.reliability"):
+        st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
 def title_of(shown: Sequence[Card], name: str) -> str:

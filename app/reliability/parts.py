@@ -86,7 +86,9 @@ class Card:
     def words(self) -> str:
         """passes 3 of 4 checks"""
         count = len(self.checked)
-        return f"passes {self.passed} of {count} check{'s' * (count != 1)}" if count else "not checked yet"
+        if count:
+            return f"passes {self.passed} of {count} check{'s' * (count != 1)}"
+        return "not checked yet" if any(row.state != NOT for row in self.rows) else "does not apply"
 
 
 # Numbers

@@ -10,9 +10,9 @@ from typing import Any
 from app.judgement.observed import Seen, about, region_words
 from app.judgement.verdicts import when
 from app.overview.facts import flattened, meaning
-from app.report import svg
+from app.report import checks, svg
 from app.report.gathered import CONFUSED, Case, Report, Row
-from app.report.markup import Markup, tag
+from app.report.markup import Markup, table, tag
 from app.saliency.strips import SAID
 from store.judgements import Observation
 
@@ -39,17 +39,6 @@ def page(report: Report) -> str:
 
 def picture(data: bytes, alt: str) -> Markup:
     return tag("img", src=f"data:image/png;base64,{base64.b64encode(data).decode()}", alt=alt)
-
-
-def table(rows: Sequence[Sequence[Any]], heads: Sequence[str], numbers: int = 0) -> Markup:
-    """Rows under heads; the last `numbers` columns are right-aligned."""
-    first = len(heads) - numbers
-
-    def line(kind: str, cells: Sequence[Any]) -> Markup:
-        return tag("tr", [tag(kind, cell, class_="number" if at >= first else None) for at, cell in enumerate(cells)])
-
-    body = tag("tbody", [line("td", cells) for cells in rows])
-    return tag("div", tag("table", tag("thead", line("th", heads)), body), class_="wide")
 
 
 def percent(value: float | None) -> str:
@@ -111,6 +100,7 @@ def observation(report: Report, item: dict[str, Any]) -> Markup:
         tag("p", item["text"], class_="said"),
         tag("p", [tag("span", name, class_="tag") for name in item["tags"]]) if item["tags"] else Markup(""),
         tag("p", tag("small", f"{what} · {name_of(item)}")),
+        checks.badge(report.facts["checks"], item["technique"], item["layer"], view.epoch),
         tag("p", tag("small", region_words(item["region"]))) if item["region"] else Markup(""),
         tag("p", tag("small", f"Its map is not shown: {view.why}.")) if view.why and item["technique"] else Markup(""),
     ]
@@ -217,29 +207,30 @@ def maps(report: Report) -> list[Markup]:
     )
     parts = [tag("h2", "Maps"), tag("p", note, class_="soft")]
     for name, cases in groupby(report.cases, key=lambda case: case.chosen):
-        parts += [tag("h3", f"Class {name}"), *(shown(case) for case in cases)]
-    return parts
+        parts += [tag("h3", f"Class {name}"), *(shown(report, case) for case in cases)]
+    return parts + checks.drawn(report.facts["checks"])
 
 
-def shown(case: Case) -> Markup:
+def shown(report: Report, case: Case) -> Markup:
     heading = tag(
         "p", tag("b", case.case.capitalize()), f" · {case.words}" if case.words else " · no image is in this case"
     )
     if case.image is None:
         return heading
     head = tag("tr", tag("th", "epoch"), [tag("td", tag("small", epoch)) for epoch in case.epochs])
-    lines = [tag("tr", *cells(case, row)) for row in case.rows]
+    lines = [tag("tr", *cells(report, case, row)) for row in case.rows]
     figure = tag("figure", picture(case.picture, case.words), tag("figcaption", f"image {case.image}"))
     grid = tag("div", tag("table", tag("tbody", head, lines)), class_="wide")
     return tag("div", heading, tag("div", figure, grid, class_="maps"))
 
 
-def cells(case: Case, row: Row) -> Iterator[Markup]:
+def cells(report: Report, case: Case, row: Row) -> Iterator[Markup]:
     scale = row.facts.get("scale")
     side = " × ".join(map(str, row.facts["size"]))
     low = "±" if row.facts.get("signed") else "0 to "
     under = f"{row.facts['layer']}, {side}" + (f", {low}{scale:.3g}" if scale is not None else "")
-    yield tag("th", row.technique, tag("br"), tag("small", under), scope="row")
+    trust = checks.badge(report.facts["checks"], row.facts["technique"], row.facts["layer"], case.epochs[-1])
+    yield tag("th", row.technique, tag("br"), tag("small", under), tag("br"), trust, scope="row")
     if "obstacle" in row.facts:
         yield tag("td", tag("small", row.facts["obstacle"]), colspan=len(case.epochs))
         return

@@ -11,6 +11,7 @@ import numpy as np
 from app import pictures, reading
 from app.judgement import observed
 from app.judgement.observed import Seen
+from app.report import checks
 from app.saliency import stored
 from app.saliency.progression import thinned
 from app.saliency.stored import MAP, Technique
@@ -72,6 +73,7 @@ def gather(run: Run, chosen: Sequence[int] = ()) -> Report:
         classes = wanted(run, evaluation, epochs[-1], said, chosen)
         cases = tuple(case for one in classes for case in cases_of(run, evaluation, epochs, one))
         measured |= measures(run, evaluation, epochs)
+    maps = [row.facts for case in cases for row in case.rows]
     facts = {
         "report": 1,
         "made": time.time(),
@@ -86,7 +88,8 @@ def gather(run: Run, chosen: Sequence[int] = ()) -> Report:
         "images": images(evaluation) if evaluation else {},
         "classes": list(reading.class_names(run)),
         "measures": measured,
-        "maps": [row.facts for case in cases for row in case.rows],
+        "maps": maps,
+        "checks": checks.gathered(run, evaluation, maps, said) if evaluation else [],
         "observations": [asdict(item) for item in said],
         "verdicts": [asdict(item) for item in reading.verdicts(run)],
         "lineage": sorted(run.kept("lineage"), key=lambda item: str(item.get("at", ""))),

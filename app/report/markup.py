@@ -1,7 +1,7 @@
 """HTML by functions: every text that is put in is escaped, so that what people wrote stays text."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 EMPTY = {"img", "meta", "br", "line", "path", "circle", "rect"}  # elements without an end
@@ -39,3 +39,14 @@ def text(value: Any) -> str:
     """What HTML can carry: no control characters, no halves of a surrogate pair."""
     said = str(value).encode("utf-8", "replace").decode()
     return "".join(sign for sign in said if sign in "\n\t" or not (ord(sign) < 32 or 127 <= ord(sign) < 160))
+
+
+def table(rows: Sequence[Sequence[Any]], heads: Sequence[str], numbers: int = 0) -> Markup:
+    """Rows under heads; the last `numbers` columns are right-aligned."""
+    first = len(heads) - numbers
+
+    def line(kind: str, cells: Sequence[Any]) -> Markup:
+        return tag("tr", [tag(kind, cell, class_="number" if at >= first else None) for at, cell in enumerate(cells)])
+
+    body = tag("tbody", [line("td", cells) for cells in rows])
+    return tag("div", tag("table", tag("thead", line("th", heads)), body), class_="wide")

@@ -43,6 +43,10 @@ def drawn(grid: Grid, way: tuple[str, bool], *, with_collapsed: bool, report: bo
     return Drawn(curves, tuple(grid.techniques), with_collapsed, majority, names)
 
 
+def of_grid(grid: Grid, way: tuple[str, bool], *, with_collapsed: bool, report: bool, dark: bool) -> alt.LayerChart:
+    return chart(drawn(grid, way, with_collapsed=with_collapsed, report=report), dark=dark)
+
+
 def medians(of: Drawn) -> pd.DataFrame:
     """A row a ranking and fraction; where no training is left, because all collapsed, there is none."""
     rows = [

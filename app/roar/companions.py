@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import charts as common
-from app import methods, reading
+from app import methods, reading, specifications
 from app.charts import PADDING
 from app.roar import charts
 from app.roar.stored import Grid, named
@@ -29,8 +28,8 @@ def draw(run: Run, grid: Grid) -> None:
     for place, name in zip(st.columns(2, gap="medium"), CURVES, strict=True):
         with place:
             table = curves(found, name)
-            made = chart(table, [named(item) for item in grid.techniques], name)
-            st.vega_lite_chart(common.spec(made), alt=words(table, name))
+            made = specifications.kept(chart, table, [named(item) for item in grid.techniques], name)
+            st.vega_lite_chart(made, alt=words(table, name))
     table = summary(found)
     columns = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[1:-1]}
     st.dataframe(table, hide_index=True, column_config=columns, alt="Areas, infidelity, sensitivity by ranking")

@@ -1,12 +1,13 @@
 """The finished cells of a run's grid of Remove and Retrain, and what follows of them for each technique."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from app import reading
-from app.memory import Memory, remembered
+from app.memory import HASHES, Memory, remembered, same_artifact
 from precompute.catalogue import TECHNIQUES
 from precompute.roar import tables
 from precompute.roar.cells import NONE, Cell, determining, title
@@ -141,6 +142,9 @@ class Grid:
         return [point for point in points if point]
 
 
+HASHES[Grid] = lambda grid: (same_artifact(grid.artifact), len(grid.results))  # cells never change, there are only more
+
+
 def key(cell: Cell) -> tuple[str, float, str, bool]:
     return cell.technique, cell.fraction, cell.replacement, cell.retrained
 
@@ -156,10 +160,9 @@ def assembled(*grids: Artifact, marked: tuple[tuple[int, ...], ...]) -> Grid:
     """Grids, the one asked for last first, and the finished cells of each. Of equal cells that of the latest counts."""
     results: dict[Cell, Result] = {}
     for artifact, indices in zip(grids, marked, strict=True):
-        for index in indices:
-            cell = Cell(**artifact.attributes["cells"][index])
-            if cell not in results and alike(artifact, grids[0], cell):
-                results[cell] = finished(artifact, index)
+        cells = {index: Cell(**artifact.attributes["cells"][index]) for index in indices}
+        wanted = [index for index, cell in cells.items() if cell not in results and alike(artifact, grids[0], cell)]
+        results |= {cells[index]: result for index, result in finished(artifact, wanted).items()}
     return Grid(grids[0], results)
 
 
@@ -174,12 +177,28 @@ def obstacle(run: Run) -> str:
     return latest.attributes.get("obstacle", "") if latest else ""
 
 
-@remembered(CELLS)
-def finished(artifact: Artifact, index: int) -> Result:
+def finished(artifact: Artifact, indices: Sequence[int]) -> dict[int, Result]:
+    """What these cells came to, by index; one that was read before is remembered."""
+    own = same_artifact(artifact)
+    found = {index: held[0] for index in indices if (held := CELLS.get((own, index)))}
+    new = read(artifact, [index for index in indices if index not in found])
+    for index, result in new.items():
+        CELLS.put((own, index), result, result.nbytes)
+    return found | new
+
+
+def read(artifact: Artifact, indices: Sequence[int]) -> dict[int, Result]:
+    """Each array of all these cells is read at once, so that those of a remote grid take a few round trips."""
+    if not indices:
+        return {}
     confusion, accuracy, loss, seconds = (
-        reading.frozen(artifact.read(name, index)) for name in ("confusion", "accuracy", "loss", "seconds")
+        reading.frozen(artifact.read(name, indices)) for name in ("confusion", "accuracy", "loss", "seconds")
     )
-    return Result(Cell(**artifact.attributes["cells"][index]), confusion, float(accuracy[0]), loss, float(seconds))
+    cells = artifact.attributes["cells"]
+    return {
+        index: Result(Cell(**cells[index]), confusion[at], float(accuracy[at, 0]), loss[at], float(seconds[at]))
+        for at, index in enumerate(indices)
+    }
 
 
 def named(technique: str) -> str:

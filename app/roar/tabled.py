@@ -91,6 +91,7 @@ def draw_deviations(grid: Grid, way: tuple[str, bool], *, report: bool) -> None:
         column_config={name: PERCENT for name in table.columns if table[name].dtype.kind == "f"}
         | {"removed": st.column_config.NumberColumn(format="%.0f%%")}
         | {"report: collapsed": st.column_config.NumberColumn(format="%d")},
+        placeholder="–",
         alt="Mean and standard deviation of the accuracy by ranking and share removed",
     )
     st.caption(
@@ -137,6 +138,7 @@ def draw_by_class(grid: Grid, way: tuple[str, bool], classes: Sequence[str], *, 
         ),
         hide_index=True,
         height="content",
+        placeholder="–",
         column_config={name: number for name in classes},
         alt=f"{measure.capitalize()} of each class by share removed, in per cent",
     )

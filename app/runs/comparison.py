@@ -48,7 +48,7 @@ class Side:
 
 def ids() -> tuple[str, ...]:
     """The ids that the address names, at most four, whether they are in the store or not."""
-    words = address.held("compare")[:800].split(",")
+    words = address.held("compare").split(",")
     return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))[:MOST]
 
 

@@ -221,6 +221,7 @@ def grid(rows: Sequence[Shown], there: Container[str], compared: Sequence[str]) 
     st.dataframe(
         frame(rows, there),
         hide_index=True,
+        placeholder="–",  # what has no label has no accuracy
         height=35 * (min(len(rows), ROWS) + 1) + 3,
         column_config=columns(),
         key=key,

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app import reading
-from app.saliency.stored import Technique
+from app.saliency.stored import Technique, of_image
 from precompute.completeness import flagged, gap
 from store.errors import LoupeError
 
@@ -22,8 +21,8 @@ def sums(shown: Technique, image: int | None, epochs: Sequence[int], classes: Se
     if not held:
         return found
     try:
-        explained = reading.measured(shown.artifact, "explained_class", held)[:, :, image]  # (E, 2)
-        stored = reading.measured(shown.artifact, ARRAY, held)[:, :, image]  # (E, 2, 2)
+        explained = of_image(shown.artifact, "explained_class", held, image)  # (E, 2)
+        stored = of_image(shown.artifact, ARRAY, held, image)  # (E, 2, 2)
     except LoupeError:  # damage is said where the maps are read
         return found
     for place, known, values in zip(there, explained, stored, strict=True):

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from app import reading
+from app import epochwise, reading
 from precompute import catalogue
 from precompute.techniques import INPUT
 from store.errors import Corrupt
 from store.runs import Run
 from store.shards import Artifact
 
+KEPT_BYTES = 8 * 1024**2  # of values at all epochs, up to which those of all images are kept
 # What there can be at an epoch
 MAP, WAITING, MISSING, ABSENT, DAMAGED, DIVERGED = "map", "waiting", "missing", "absent", "damaged", "diverged"
 
@@ -150,19 +151,28 @@ def take(cells: Cells, shown: Technique, image: int, wanted: dict[int, tuple[int
                 cells.states[place] = MAP
 
 
+def of_image(artifact: Artifact, name: str, epochs: tuple[int, ...], image: int) -> np.ndarray:
+    """Values (E, 2, ...) of one image. Those of all are kept, so that the next image is there at once, unless they are many."""
+    array = artifact.array(name)
+    if array.nbytes // array.shape[0] * len(epochs) > KEPT_BYTES:
+        return epochwise.of_image(artifact, name, epochs, slice(None), image)
+    return reading.measured(artifact, name, epochs)[:, :, image]
+
+
 def stored(
     artifact: Artifact, image: int, epochs: tuple[int, ...], classes: tuple[int, ...]
 ) -> tuple[np.ndarray, list[bool]]:
     """Raw maps (E, h, w) of an image for one class an epoch, and which of them the artifact holds, at finished epochs."""
-    explained = reading.measured(artifact, "explained_class", epochs)[:, :, image]  # (E, 2)
-    scale = reading.measured(artifact, "scale", epochs)[:, :, image]  # (E, 2)
+    explained = of_image(artifact, "explained_class", epochs, image)  # (E, 2)
+    scale = of_image(artifact, "scale", epochs, image)  # (E, 2)
     size = artifact.attributes["height"], artifact.attributes["width"]
     maps = np.full((len(epochs), *size), np.nan, np.float32)
     filled = np.zeros(len(epochs), bool)
     for slot in range(explained.shape[1]):
         places = np.flatnonzero((explained[:, slot] == classes) & ~filled)
         if len(places):
-            raw = artifact.read("maps", [epochs[place] for place in places], slot, image)  # (n, h, w)
+            there = tuple(epochs[place] for place in places)
+            raw = epochwise.of_image(artifact, "maps", there, slot, image)  # (n, h, w)
             maps[places] = raw.astype(np.float32) * scale[places, slot, None, None]
             filled[places] = True
     return maps, filled.tolist()

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import charts as common
-from app import methods
+from app import methods, specifications
 from app.address import KEPT
 from app.edge import plain
-from app.sanity import charts, dotted, states, stored, words
+from app.sanity import charts, dotted, states, stored, tabled, words
 from app.sanity.stored import Subject
 from app.selection import Selection
 from store.schema import ORDERS
@@ -65,7 +64,9 @@ def lines(
         return
     last = stored.nan_median(found[:, -1])
     st.vega_lite_chart(
-        common.spec(charts.down(values, titles, control, measure, along=ALONG[order], joined=order == ORDERS[0])),
+        specifications.kept(
+            charts.down, values, titles, control, measure, along=ALONG[order], joined=order == ORDERS[0]
+        ),
         key="sanity.anew",
         alt=f"{charts.AXES[measure]} while layers are drawn anew, {ORDER_WORDS[order]}. At the lowest layer: "
         + "; ".join(f"{title} {words.signed(float(value))}" for title, value in zip(titles, last, strict=True)),
@@ -91,7 +92,7 @@ def table(now: Selection, artifact: Artifact, every: tuple[Subject, ...], titles
         chance = stored.spread(stored.after_all(artifact, now.epoch, null, measure)) if null else None
         rows.append(
             {
-                "Technique": title,
+                "Technique": methods.cell(item.about, title),
                 "Map": item.size,
                 "Median": words.rounded(own.median),
                 "10 %": words.rounded(own.low),
@@ -102,9 +103,5 @@ def table(now: Selection, artifact: Artifact, every: tuple[Subject, ...], titles
                 "Without a value": own.without,
             }
         )
-    numbers = {
-        name: st.column_config.NumberColumn(name, format="%.2f")
-        for name in ("Median", "10 %", "90 %", "Random map, 10 %", "Random map, 90 %")
-    }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=numbers, width="stretch", height="content")
+    tabled.draw(pd.DataFrame(rows))
     st.caption("A value for each image and draw. What lies within the random map's range cannot be told from chance.")

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import charts as common
-from app import methods, selection
+from app import methods, selection, specifications
 from app.address import KEPT, forget_unless
-from app.sanity import charts, stored, words
+from app.sanity import charts, stored, tabled, words
 from app.sanity.stored import Subject
 from app.selection import Selection
 from precompute.sanity.likeness import SMALLEST
@@ -36,9 +35,9 @@ def draw(now: Selection, artifact: Artifact, read: Read, key: str) -> None:
     if table.empty:
         st.info(nothing(measure))
         return
-    chart, name = charts.dots(table, titles, measure, dark=st.context.theme.type == "dark"), f"sanity.{key}.dots"
+    name, dark = f"sanity.{key}.dots", st.context.theme.type == "dark"
     st.vega_lite_chart(
-        common.spec(chart),
+        specifications.kept(charts.dots, table, titles, measure, dark=dark),
         key=name,
         on_select=lambda: pick(name, images),
         selection_mode=charts.PICK,
@@ -48,13 +47,7 @@ def draw(now: Selection, artifact: Artifact, read: Read, key: str) -> None:
         f"{len(images)} images, spread evenly over the evaluated ones; bar: median. A click on a dot chooses its image. Grey: "
         f"controls that ask no network. {methods.link(linked(measure), 'How it is measured')}."
     )
-    st.dataframe(
-        summary(every, titles, found),
-        hide_index=True,
-        column_config=formats(measure),
-        width="stretch",
-        height="content",
-    )
+    tabled.draw(summary(every, titles, found), column_config=without(measure))
 
 
 def measured(held: list[str]) -> str:
@@ -100,7 +93,7 @@ def summary(every: tuple[Subject, ...], titles: list[str], found: np.ndarray) ->
     rows = [stored.spread(row) for row in found]
     return pd.DataFrame(
         {
-            "Technique": titles,
+            "Technique": [methods.cell(item.about, title) for item, title in zip(every, titles, strict=True)],
             "Map": [item.size for item in every],
             "Median": [words.rounded(row.median) for row in rows],
             "10 %": [words.rounded(row.low) for row in rows],
@@ -111,13 +104,11 @@ def summary(every: tuple[Subject, ...], titles: list[str], found: np.ndarray) ->
     )
 
 
-def formats(measure: str) -> dict[str, object]:
+def without(measure: str) -> dict[str, object]:
     why = (
         f"maps smaller than {SMALLEST} pixels a side, or both flat" if measure == "ssim" else "one of the maps is flat"
     )
-    return {name: st.column_config.NumberColumn(name, format="%.2f") for name in ("Median", "10 %", "90 %")} | {
-        "Without a value": st.column_config.NumberColumn("Without a value", help=f"Images without a value: {why}")
-    }
+    return {"Without a value": st.column_config.NumberColumn("Without a value", help=f"Images without a value: {why}")}
 
 
 def pick(chart: str, images: np.ndarray) -> None:

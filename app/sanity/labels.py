@@ -14,7 +14,7 @@ from app.edge import plain, plain_errors
 from app.memory import remembered
 from app.retrain import retraining, sending
 from app.saliency.stored import of_kind
-from app.sanity import twins, words
+from app.sanity import tabled, twins, words
 from app.sanity.stored import spread
 from app.sanity.twins import Twin
 from app.selection import Selection
@@ -33,6 +33,7 @@ HYPOTHESIS = "Label randomisation: maps that show what was learned must change w
 class Compared:
     """One technique's maps of both networks: Spearman's correlation of each image (n,), and of random maps of their size."""
 
+    technique: str
     title: str
     layer: str
     size: str
@@ -154,7 +155,7 @@ def compare(now: Selection, twin: Twin, others: Sequence[Twin]) -> None:
     if not found:
         st.info("The two runs hold no maps of the same technique, layer and options at these epochs.")
         return
-    st.dataframe(table(found), hide_index=True, column_config=formats(), width="stretch", height="content")
+    tabled.draw(table(found))
     st.caption(
         f"Spearman's correlation of the two networks' raw maps of the same image, for its true class, over "
         f"{len(found[0].found)} labelled images. Beside it random maps of the same size. "
@@ -206,6 +207,7 @@ def one(item: Artifact, epoch: int, other: Artifact, other_epoch: int, images: t
     random = np.random.default_rng(0).normal(size=(2, *first.shape))
     of = item.attributes
     return Compared(
+        of["technique"],
         of["title"],
         of["layer"],
         f"{of['height']} × {of['width']}",
@@ -225,7 +227,7 @@ def table(found: tuple[Compared, ...]) -> pd.DataFrame:
         own, chance = spread(np.array(item.found)), spread(np.array(item.chance))
         rows.append(
             {
-                "Technique": item.title,
+                "Technique": methods.cell(item.technique, item.title),
                 "Layer": item.layer,
                 "Map": item.size,
                 "Median": words.rounded(own.median),
@@ -238,8 +240,3 @@ def table(found: tuple[Compared, ...]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def formats() -> dict[str, object]:
-    names = ("Median", "10 %", "90 %", "Random map, 10 %", "Random map, 90 %")
-    return {name: st.column_config.NumberColumn(name, format="%.2f") for name in names}

@@ -111,7 +111,7 @@ def pending(asked: list[Request], known: Mapping[Request, Answer | LoupeError]) 
         st.button("Try again", key="sanity.again", on_click=probe.shared().forget, args=(asked,))
     elif left := len(asked) - len(known):
         st.caption(
-            f"The network is at work ({left} of {len(asked)} questions left); the first time takes some seconds."
+            f"The network is at work ({len(asked) - left} of {len(asked)} answers are there); the first time takes some seconds."
         )
         st.fragment(watch, run_every=LOOK_SECONDS)(asked, len(known))
 
@@ -160,7 +160,7 @@ def original(now: Selection, image: int, answer: Answer) -> None:
     )
     st.caption(
         plain(f"Image {image}, {now.classes[label]}: as it is (values 0 to 1), taken for {before}; as the shifted network gets "
-              f"it (values {low:.2f} to {high:.2f}, drawn over their whole range), taken for {after}.".replace("-", "−"))
+              f"it (values {low:z.2f} to {high:z.2f}, drawn over their whole range), taken for {after}.".replace("-", "−"))
     )  # fmt: skip
 
 

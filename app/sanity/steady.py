@@ -3,8 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import charts as common
-from app import methods
+from app import methods, specifications
 from app.edge import plain
 from app.sanity import charts, dotted, states, stored, words
 from app.selection import Selection
@@ -49,12 +48,10 @@ def epochs(now: Selection, artifact: Artifact) -> None:
     random = [item.name == stored.RANDOM for item in every]
     values = charts.down_table(titles, [f"epoch {item}" for item in earlier], found[..., None], random)
     values.loc[values.place == 0, "stage"] = f"epoch {now.epoch}"
-    chart = charts.down(
-        values, titles, [item.control for item in every], "spearman", along=f"compared with epoch {now.epoch}"
-    )
+    control, along = [item.control for item in every], f"compared with epoch {now.epoch}"
     said = "; ".join(f"{title} {words.signed(float(row[0]))}" for title, row in zip(titles, found, strict=True))
     st.vega_lite_chart(
-        common.spec(chart),
+        specifications.kept(charts.down, values, titles, control, "spearman", along=along),
         key="sanity.epochs",
         alt=f"Spearman's correlation of the maps of epoch {now.epoch} with those of epochs before. Epoch {earlier[0]}: {said}",
     )
@@ -62,3 +59,4 @@ def epochs(now: Selection, artifact: Artifact) -> None:
         plain(f"Median over the images, for the class predicted at epoch {now.epoch}, whatever was predicted before. The edge "
               "detector asks no network and stays 1; the random map is drawn anew each time.")
     )  # fmt: skip
+    methods.row({"last-epochs": "", **{item.about: "" for item in every}})

@@ -35,6 +35,11 @@ class Subject:
         return f"{self.name} {self.layer}"
 
     @property
+    def about(self) -> str:
+        """Its entry on the Methods page, where the random map of these checks is not the random order of a grid."""
+        return "random-map" if self.name == RANDOM else self.name
+
+    @property
     def size(self) -> str:
         return f"{self.height} × {self.width}"
 

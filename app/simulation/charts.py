@@ -1,7 +1,7 @@
 """The Simulation page's charts: a line a class along a change, or paired dots where there is only yes and no."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,9 @@ GREY = "#9aa0a6"
 STATES = ("unchanged", "flipped")
 MANY = len(PETROFF)  # classes that have a colour each
 LOG = 20  # classes above which ranks stand on a logarithmic scale
+LEGEND_LETTERS = 84  # that a row of the legend has room for, symbols counted as six
 PICK, LEGEND = "pick", "legend"  # selections by a click on a line and on the legend
+NAMES, COLOURS, CHOSEN = "@names", "@colours", "@chosen"  # stand in a form for what it is filled with
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Drawn:
 def spec(look: Look, drawn: Drawn) -> dict[str, Any]:
     """The chart as the browser gets it."""
     return dots_spec(look, drawn) if CHANGES[look.change].binary else lines_spec(look, drawn)
+
+
+def blank(look: Look) -> Look:
+    """What is the same whatever classes have a line: building a form takes 0.15 s, filling it a hundredth of that."""
+    return replace(look, names=(NAMES,), colours=(COLOURS,))
+
+
+def filled(form: dict[str, Any], look: Look, chosen: int) -> dict[str, Any]:
+    words = {NAMES: list(look.names), COLOURS: list(look.colours), CHOSEN: look.colours[chosen]}
+    return charts.filled(form, words)
 
 
 def palette(members: Sequence[int], count: int) -> tuple[str, ...]:
@@ -121,23 +133,22 @@ def lines_spec(look: Look, drawn: Drawn) -> dict[str, Any]:
         own_table(drawn),
         overall_table,
     ]
-    return charts.with_tables(lines_shape(look, look.names[drawn.chosen]), dict(enumerate(tables)))
-
-
-@lru_cache(maxsize=500)
-def lines_shape(look: Look, chosen: str) -> dict[str, Any]:
-    """The chart without its numbers; layers are built in the order of its tables, and drawn in another."""
-    x, y, ink = x_of(look), y_of(look), INK[look.dark]
-    colour = look.colours[look.names.index(chosen)]
-    lines = named(0).mark_line(strokeWidth=1.2 if look.small else 1.5, opacity=0.55, aria=False, tooltip=None).encode(
-        x=x, y=y, color=colour_of(look)
-    ).add_params(*([] if look.small else [pick_in_legend()]))  # fmt: skip
-    strong = (
-        named(1)
-        .mark_line(strokeWidth=2.4 if look.small else 3.2, color=colour, aria=False, tooltip=None)
-        .encode(x=x, y=y)
+    return charts.with_tables(
+        filled(lines_form(blank(look), 5 if look.small else columns(look.names)), look, drawn.chosen),
+        dict(enumerate(tables)),
     )
-    band = named(2).mark_area(color=colour, opacity=0.2, aria=False, tooltip=None).encode(
+
+
+@lru_cache(maxsize=200)
+def lines_form(look: Look, columns: int) -> dict[str, Any]:
+    """The chart without numbers and classes; layers are built in the order of its tables, and drawn in another."""
+    x, y, ink = x_of(look), y_of(look), INK[look.dark]
+    lines = named(0).mark_line(strokeWidth=1.2 if look.small else 1.5, opacity=0.55, aria=False, tooltip=None).encode(
+        x=x, y=y, color=colour_of(look, columns)
+    ).add_params(*([] if look.small else [pick_in_legend()]))  # fmt: skip
+    strong = named(1).mark_line(strokeWidth=2.4 if look.small else 3.2, color=CHOSEN, aria=False, tooltip=None)
+    strong = strong.encode(x=x, y=y)
+    band = named(2).mark_area(color=CHOSEN, opacity=0.2, aria=False, tooltip=None).encode(
         x=x, y=y_of(look, "low"), y2="high:Q"
     )  # fmt: skip
     rules = named(3).mark_rule(strokeWidth=1.4).encode(
@@ -150,12 +161,10 @@ def lines_shape(look: Look, chosen: str) -> dict[str, Any]:
         x=x, y=y, tooltip=[alt.Tooltip("image:N"), *said(look)[1:]]
     )  # fmt: skip
     overall = named(5)
-    wide = overall.mark_area(color=GREY, opacity=0.22, aria=False, tooltip=None).encode(
-        x=x, y=y_of(look, "low"), y2="high:Q"
-    )
-    middle = overall.mark_line(color=GREY, strokeWidth=1.5, aria=False, tooltip=None).encode(
-        x=x, y=y_of(look, "middle")
-    )
+    wide = overall.mark_area(color=GREY, opacity=0.22, aria=False, tooltip=None)
+    wide = wide.encode(x=x, y=y_of(look, "low"), y2="high:Q")
+    middle = overall.mark_line(color=GREY, strokeWidth=1.5, aria=False, tooltip=None)
+    middle = middle.encode(x=x, y=y_of(look, "middle"))
     hits = named(0).mark_point(size=90 if look.small else 160, opacity=0, filled=True, cursor="pointer").encode(
         x=x, y=y, tooltip=said(look)
     ).add_params(pick())  # fmt: skip
@@ -186,10 +195,8 @@ def pick_in_legend() -> alt.Parameter:
 
 def x_of(look: Look) -> alt.X:
     item = CHANGES[look.change]
-    ticks = sorted(
-        {item.low, (item.low + item.identity) / 2, item.identity, (item.high + item.identity) / 2, item.high}
-    )
     ends = sorted({item.low, item.identity, item.high})
+    ticks = sorted({*ends, (item.low + item.identity) / 2, (item.high + item.identity) / 2})
     axis = alt.Axis(values=ends if look.small else ticks, format=".4~g", grid=False, ticks=False, labelPadding=3)
     title = None if look.small else f"{item.title} ({item.unit})" if item.unit else item.title
     return alt.X("value:Q", title=title, scale=alt.Scale(domain=[item.low, item.high], nice=False), axis=axis)
@@ -208,12 +215,15 @@ def y_of(look: Look, field: str = "score") -> alt.Y:
     return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=axis)
 
 
-def colour_of(look: Look) -> alt.Color:
-    legend = alt.Legend(
-        title=None, orient="top", columns=5, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, labelLimit=150
-    )
-    scale = alt.Scale(domain=list(look.names), range=list(look.colours))
-    return alt.Color("class:N", scale=scale, legend=None if look.small else legend)
+def columns(names: Sequence[str]) -> int:
+    """Of the legend: so many that the longest name has room; one that ends beyond the chart would be cut off."""
+    return max(1, min(5, LEGEND_LETTERS // (max(map(len, names), default=1) + 6)))
+
+
+def colour_of(look: Look, columns: int = 5) -> alt.Color:
+    chips = {"symbolType": "stroke", "symbolStrokeWidth": 3, "symbolOpacity": 1, "labelLimit": 200}
+    legend = None if look.small else alt.Legend(title=None, orient="top", columns=columns, **chips)
+    return alt.Color("class:N", scale=alt.Scale(domain=list(look.names), range=list(look.colours)), legend=legend)
 
 
 def said(look: Look, item: str = "value") -> list[alt.Tooltip]:
@@ -242,13 +252,13 @@ def dots_spec(look: Look, drawn: Drawn) -> dict[str, Any]:
     own = own_table(drawn)
     own = own.assign(state=[STATES[int(value)] for value in own["value"]])
     own = own[own["class"].isin(look.names)]
-    return charts.with_tables(dots_shape(look, chosen), dict(enumerate((dots, ends, spread, own))))
+    form = filled(dots_form(blank(look), len(look.names)), look, drawn.chosen)
+    return charts.with_tables(form, dict(enumerate((dots, ends, spread, own))))
 
 
-@lru_cache(maxsize=200)
-def dots_shape(look: Look, chosen: str) -> dict[str, Any]:
+@lru_cache(maxsize=100)
+def dots_form(look: Look, rows: int) -> dict[str, Any]:
     """Paired dots: hollow as the images are, filled as they are flipped; one row a class, the chosen one strong."""
-    own = look.colours[look.names.index(chosen)]
     labels = alt.Axis(labels=not look.small, ticks=False, domain=False, labelLimit=120, labelOverlap=False)
     y = alt.Y("class:N", sort=list(look.names), title=None, axis=labels)
     legend = None if look.small else alt.Legend(title=None, orient="top", symbolSize=70)
@@ -260,7 +270,7 @@ def dots_shape(look: Look, chosen: str) -> dict[str, Any]:
         strokeWidth=alt.condition(strong, alt.value(3), alt.value(1.2)),
         opacity=alt.condition(strong, alt.value(1), alt.value(0.55)),
     )  # fmt: skip
-    band = named(2).mark_rule(color=own, opacity=0.2, strokeWidth=10, aria=False, tooltip=None).encode(
+    band = named(2).mark_rule(color=CHOSEN, opacity=0.2, strokeWidth=10, aria=False, tooltip=None).encode(
         y=y, x=score(look, "low"), x2="high:Q"
     )  # fmt: skip
     dots = named(0).mark_point(size=40 if look.small else 80, strokeWidth=2, cursor="pointer").encode(
@@ -273,7 +283,7 @@ def dots_shape(look: Look, chosen: str) -> dict[str, Any]:
         y=y, x=score(look, "score"),
         shape=shape, tooltip=[alt.Tooltip("image:N"), *said(look, "state")[1:]],
     )  # fmt: skip
-    height = look.height if look.small else max(120, ROW * len(look.names) + AROUND)
+    height = look.height if look.small else max(120, ROW * rows + AROUND)
     return built(alt.layer(band, joined, dots, image).properties(height=height, padding=PADDING), 4)
 
 

@@ -151,7 +151,7 @@ def bars(outcome: Outcome, most: int = MOST) -> None:
     first, then = (words.prediction(names, chances, label) for chances in (before, after))
     st.markdown(f"**{plain(first)}**  \n→ **{plain(then)}**")
     chosen = likeliest(before, after, most)
-    many = f", the {len(chosen)} likeliest of {len(names)} classes" if len(chosen) < len(names) else ""
+    many = f", the {len(chosen)} likeliest of {len(names):,} classes" if len(chosen) < len(names) else ""
     st.html(
         markup(before, after, names, chosen, f"Probabilities before and after{many}. Before {first}, after {then}.")
     )
@@ -162,7 +162,7 @@ def every(outcome: Outcome) -> None:
     names, (before, after) = outcome.scene.names, outcome.chances
     if len(names) <= MOST:
         return
-    place = st.expander(f"All {len(names)} classes", key="testing.every", on_change="rerun")
+    place = st.expander(f"All {len(names):,} classes", key="testing.every", on_change="rerun")
     if place.open:
         order = np.argsort(-np.maximum(before, after), kind="stable")
         table = pd.DataFrame(

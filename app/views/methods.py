@@ -9,6 +9,7 @@ from app.methods import showing
 from app.methods.links import WORD
 from app.methods.table import PARTS, found, part_of, searched
 from app.methods.techniques import TECHNIQUES
+from app.reliability.badges import WORD as CARD
 
 SLIPS, REFERENCES, GLOSSARY = "Slips in the papers", "References", "Glossary"
 
@@ -68,14 +69,8 @@ def asked(about: str) -> None:
                 "app/views/reliability.py",
                 label="What the checks say of it",
                 icon=":material/verified:",
-                query_params=card_of(about),
+                query_params={CARD: about},  # what widgets hold comes along by itself, and would stand there twice
             )
-
-
-def card_of(technique: str) -> dict[str, str]:
-    """Words of the address of a technique's card, of the run and epoch at hand."""
-    run, now = selection.run_at_hand(), selection.at_hand()
-    return {"card": technique} | ({"run": run.id} if run else {}) | ({"epoch": str(now.epoch)} if now else {})
 
 
 def results(words: list[str]) -> None:

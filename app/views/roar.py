@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app import charts, methods, reading, sections, selection
+from app import methods, reading, sections, selection, specifications
 from app.address import KEPT, forget_unless
 from app.edge import plain, plain_errors
 from app.news import duration
 from app.retrain import sending
 from app.roar import companions, larger, shown, stored, tabled
-from app.roar.charts import chart, drawn, words
+from app.roar.charts import drawn, of_grid, words
 from app.roar.stored import Grid, named
 from app.selection import Selection
 from precompute.roar.cells import REPLACEMENTS
@@ -57,12 +57,12 @@ def held(now: Selection, grid: Grid) -> None:
     report, differs = tabled.comparable(now.run, grid, now.data.attributes["size"])
     of = drawn(grid, way, with_collapsed=with_collapsed, report=report)
     if of.curves:
-        made = chart(of, dark=st.context.theme.type == "dark")
-        st.vega_lite_chart(charts.spec(made), alt=words(of))
+        how = {"with_collapsed": with_collapsed, "report": report, "dark": st.context.theme.type == "dark"}
+        st.vega_lite_chart(specifications.kept(of_grid, grid, way, **how), alt=words(of))
     st.caption(plain(said(grid, way, report)))
     if differs:
         st.caption(plain(differs))
-    st.caption("How it is done: " + " · ".join(methods.link(name, words) for name, words in terms(grid, way).items()))
+    methods.row(terms(grid, way))
     with plain_errors():
         tables(now, grid, way, report=report)
 

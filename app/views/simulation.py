@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import reading, selection
+from app import methods, reading, selection
 from app.edge import plain, plain_errors
 from app.epochs import choose_epoch
 from app.news import duration
@@ -48,6 +48,7 @@ def page() -> None:
     st.subheader("Every change")
     with plain_errors():
         multiples.draw(of, SMALL)
+    methods.row(dict.fromkeys(("changes", "fgsm", "withstands"), ""))
 
 
 def missing(now: Selection, held: Curves, count: int) -> None:

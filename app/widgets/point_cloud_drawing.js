@@ -1,19 +1,21 @@
 // How a map is drawn: its dots, lines of equal density, and what is marked. Joined in front of point_cloud.js.
 
+const OTHERS = "#b8bcc0"; // dots of this colour lie under those of any other; those that are not shown, under both
+const layer = ({ shown, level, facts }, i) => (!shown[i] ? 0 : facts.palette[level[i]] === OTHERS ? 1 : 2);
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 // Many dots: their pixels are set one by one, which is ten times faster than drawing discs.
 function dots(state, context, ratio) {
-  const { canvas, n, shown, level, facts, view, size, at } = state, { width, height } = canvas;
+  const { canvas, n, level, facts, view, size, at } = state, { width, height } = canvas;
   if (state.image?.width !== width || state.image?.height !== height) state.image = context.createImageData(width, height);
   const pixels = new Uint32Array(state.image.data.buffer), r = radius(state) * ratio, disc = [];
   pixels.fill(0);
   for (let dy = -Math.ceil(r); dy <= r; dy++) for (let dx = -Math.ceil(r); dx <= r; dx++) if (dx * dx + dy * dy <= r * r) disc.push(dy * width + dx);
   const edge = Math.ceil(r), colours = facts.palette.map(rgb).map(([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red);
   const scale = view.k * ratio, left = (size.width / 2 - view.x * view.k) * ratio, top = (size.height / 2 - view.y * view.k) * ratio;
-  for (const bright of [0, 1]) {
+  for (const bright of [0, 1, 2]) {
     for (let i = 0; i < n; i++) {
-      if (shown[i] !== bright) continue;
+      if (layer(state, i) !== bright) continue;
       const x = (at[2 * i] * scale + left) | 0, y = (at[2 * i + 1] * scale + top) | 0;
       if (x < edge || y < edge || x >= width - edge || y >= height - edge) continue;
       const colour = bright ? colours[level[i]] : 0x38888888, middle = y * width + x;
@@ -37,13 +39,14 @@ function sprite(colour, r, ratio) {
 }
 
 function discs(state, context, ratio) {
-  const { facts, shown, level, n, size } = state, r = radius(state), faint = sprite("rgba(136,136,136,.25)", r * 0.8, ratio);
+  const { facts, level, n, size } = state, r = radius(state), faint = sprite("rgba(136,136,136,.25)", r * 0.8, ratio);
   const sprites = facts.palette.map((colour) => sprite(colour, r, ratio));
   context.clearRect(0, 0, state.canvas.width, state.canvas.height);
-  for (const bright of [0, 1]) {
+  for (const bright of [0, 1, 2]) {
     for (let i = 0; i < n; i++) {
+      if (layer(state, i) !== bright) continue;
       const [x, y] = screen(state, i), picture = bright ? sprites[level[i]] : faint;
-      if (shown[i] !== bright || x < -r || y < -r || x > size.width + r || y > size.height + r) continue;
+      if (x < -r || y < -r || x > size.width + r || y > size.height + r) continue;
       context.drawImage(picture, x * ratio - picture.width / 2, y * ratio - picture.height / 2);
     }
   }

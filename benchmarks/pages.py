@@ -56,7 +56,7 @@ async def rerun(socket_: websockets.ClientConnection, message: bytes) -> Rerun:
                 found.sliders[slider.query_param_key or slider.label] = (slider.id, list(slider.options))
             elif element.WhichOneof("type") == "exception":
                 found.errors.append(element.exception.message)
-        if kind == "script_finished":
+        if kind == "script_finished" and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             found.seconds = time.perf_counter() - began
             return found
 

@@ -21,7 +21,9 @@ demo: $(VENV)/.run ## train a small network on 5,000 digits, watch it learn in t
 serve: $(VENV)/.run ## for hosting: the app and a worker on this machine (docs/hosting.md)
 	@exec $(BIN)/python -m app.launch --serve $(ARGS)
 
-test: lint unit browser ## lint, types, and every test
+test: lint ## lint, types, and every test
+	@$(BIN)/python -m tests.browser.chromium
+	$(TESTED) $(ARGS)
 	@echo "make test: all passed"
 
 lint: $(VENV)/.test ## ruff and mypy
@@ -37,7 +39,7 @@ unit: $(VENV)/.test ## unit and page tests
 
 browser: $(VENV)/.test ## tests in a real Chromium or Chrome, which is found or installed
 	@$(BIN)/python -m tests.browser.chromium
-	$(TESTED) -m browser $(ARGS)
+	$(TESTED) tests/browser $(ARGS)
 
 bench: $(VENV)/.test ## the benchmarks, one after the other
 	@for file in benchmarks/*.py; do \

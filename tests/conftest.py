@@ -1,21 +1,66 @@
 """What several test files share: a queue and store, empty, and the one browser. Playwright may be started only once a process."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest
 
 from precompute import queue
 from precompute.queue import Queue
 from store.objects import Objects, connect
 from tests import worlds
 from tests.browser import chromium
+from tests.preloaded import Process
 
-# Each AppTest asks every installed package whether it brings components, for 0.3 s: once a process is enough.
-manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+# Each run of an AppTest does anew what a server does once: once a process is enough.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)  # 0.3 s
+compiled = ScriptCache.get_bytecode  # of a page, 10 to 20 ms
+
+
+@cache
+def bytecode(path: str, written: int) -> object:
+    return compiled(ScriptCache(), path)
+
+
+ScriptCache.get_bytecode = lambda self, path: bytecode(path, Path(path).stat().st_mtime_ns)  # type: ignore[method-assign]
+
+
+# What takes longest begins first, lest one process be left with it in the end.
+FIRST = [
+    f"tests/{name}"
+    for name in ("browser", "test_queue_fire", "test_cli", "test_queue", "test_training", "test_recorder", "test_probe")
+]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every process begins with its share of the long ones: pytest-xdist cuts the list into as many pieces as there are."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    files = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    long = sorted((group for group in files if rank(group) < len(FIRST)), key=rank)
+    short = [item for group in files if rank(group) == len(FIRST) for item in group]
+    pieces = [[item for group in long[number::count] for item in group] for number in range(count)]
+    size = -(-len(items) // count)
+    for piece in pieces:
+        free = max(size - len(piece), 0)
+        piece += short[:free]
+        del short[:free]
+    items[:] = [item for piece in pieces for item in piece] + short
+
+
+def rank(group: list[pytest.Item]) -> int:
+    return next((at for at, name in enumerate(FIRST) if group[0].nodeid.startswith(name)), len(FIRST))
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two more than there are cores: a test that waits for a browser or a worker leaves one idle."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +77,20 @@ def place(tmp_path: Path) -> Queue:
 @pytest.fixture
 def store(tmp_path: Path) -> Objects:
     return connect(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of benchmarks.queue find the libraries loaded, and begin at once."""
+    monkeypatch.setattr(
+        "benchmarks.queue.start", lambda environment, log: Process(["precompute", "worker"], env=environment, out=log)
+    )
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Opens the page that a module is about, as its function `opened` does, over the store its fixture `made` has made."""
+    return lambda **address: request.module.opened(made, monkeypatch, **address)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,8 @@ def test_how_images_are_looked_at_outlives_other_pages(visit: Visit, oracle: Ora
         "measure": "rank",
         "view": "0.4_0.62_3.5",
         "charts": "bars",
+        "sort": "images",
+        "kind": "maximal",
     }
     page = at_layer(visit(patterns="all", **said), "features.4")
     request = next(request for request in oracle.asked if request.techniques)

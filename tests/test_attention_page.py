@@ -21,11 +21,11 @@ from precompute.regions import interval
 from store.objects import connect
 from store.runs import Run, dataset, open_run
 from store.shards import Artifact
+from tests import visits
 from tests.test_regions import slowly
 from tests.worlds import make_world
 from tests.worlds_attention import AREAS, GROUPS, make_attended, shares
 
-ROOT = Path(__file__).parents[1]
 PAGE = "app/views/attention.py"
 
 
@@ -37,20 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, page: str = PAGE, **address: str) -> AppTest:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    app.run()
-    app.switch_page(page)
-    for name, value in address.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-@pytest.fixture
-def visit(made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    return lambda **address: opened(made, monkeypatch, **address)
+    return visits.opened(folder, monkeypatch, page, **address)
 
 
 def run_of(folder: Path) -> Run:

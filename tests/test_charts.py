@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
 
 from app import charts
-from app.overview import measures
+from app.overview import measures, zoomed
 
 MATRICES = some.integers(2, 7).flatmap(lambda side: arrays.arrays(np.int64, (side, side), elements=some.integers(0, 5)))
 
@@ -27,7 +27,7 @@ def names(matrix: np.ndarray) -> list[str]:
 
 
 def drawn(matrix: np.ndarray, cell: tuple[int, int] | None = None) -> dict:
-    order, draw = np.arange(len(matrix)), charts.confusion_map if len(matrix) > charts.MANY else charts.confusion
+    order, draw = np.arange(len(matrix)), zoomed.confusion_map if len(matrix) > charts.MANY else charts.confusion
     return charts.spec(
         draw(charts.cells(matrix, names(matrix), order), names(matrix), charts.chosen_cell(cell, names(matrix), order))
     )
@@ -131,6 +131,19 @@ def test_few_classes_get_numbers_and_many_get_none() -> None:
     assert '"type": "text"' not in json.dumps(made["layer"])
     assert len(table(made, 0)) == np.count_nonzero(many)  # not 40,000
     assert any(param["name"] == "zoom" for param in made["params"])
+
+
+def test_rows_of_many_classes_are_named_by_their_places() -> None:
+    order, called = np.array([2, 0, 1]), ["kind 0", 'a "b" \\', "<x> \u2028"]
+    said = zoomed.labels(called, order)
+    listed, _, rest = said.partition("[datum.value]")
+    assert json.loads(listed) == ["<x> \u2028", "kind 0", 'a "b" \\'] and listed.isascii() and rest == ' || ""'
+    made = charts.filled(drawn(np.eye(30, dtype=np.int64)), {zoomed.LABELS: said})
+    for layer in made["layer"]:
+        assert layer["transform"][0]["calculate"].endswith("- 0.5")  # a whole number is the middle of a cell
+    axes = [made["layer"][0]["encoding"][side] for side in "xy"]
+    assert all(item["axis"]["labelExpr"] == said and item["axis"]["tickMinStep"] == 1 for item in axes)
+    assert [item["scale"]["domain"] for item in axes] == [[-0.5, 29.5], [29.5, -0.5]]
 
 
 @pytest.mark.parametrize("side", [4, 30])

@@ -22,7 +22,7 @@ from precompute.making import make
 from precompute.recipe import parse
 from store.objects import connect
 from store.schema import KINDS
-from tests import tiny
+from tests import tiny, visits
 from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[1]
@@ -212,4 +212,4 @@ def page_of(store: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTe
     (folder / f"{name}.py").write_text(code)
     monkeypatch.setenv("LOUPE_STORE", str(store))
     monkeypatch.setattr(main, "pages", lambda: {"Learn": [st.Page(folder / f"{name}.py", title=name, default=True)]})
-    return AppTest.from_string("from app.main import main\nmain()", default_timeout=60).run()
+    return AppTest.from_string("from app.main import main\nmain()", default_timeout=visits.PATIENCE).run()

@@ -16,7 +16,9 @@ from app.probe import Answer, Request
 from app.widgets import point_cloud
 from precompute.remote import NO_WORKER
 from store.errors import LoupeError
+from tests import visits
 from tests.test_embedding_page import cloud, pictures, run_of, texts, visit
+from tests.worlds_embedding import outcome
 
 __all__ = ("visit",)  # the fixture
 Visit = Callable[..., AppTest]
@@ -126,7 +128,7 @@ def test_a_view_that_is_none_shows_the_whole_map(word: str) -> None:
 
 
 def test_without_labels_dots_are_coloured_by_what_is_known() -> None:
-    of = colouring.outcome(np.array([-1, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
+    of = outcome(np.array([-1, 0, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
     assert of.wrong.tolist() == [False, True, False]
     found = colouring.coloured(of, "correctness", ("a", "b"), 0)
     assert found.levels.tolist() == [2, 1, 0] and found.legend == ("right", "wrong", "unlabelled")
@@ -167,7 +169,7 @@ def compact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **world: Any) -> Ap
 
     make_world(tmp_path, **world)
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    return AppTest.from_string(COMPACT, default_timeout=60).run()
+    return AppTest.from_string(COMPACT, default_timeout=visits.PATIENCE).run()
 
 
 def test_the_compact_map_has_its_height_and_its_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

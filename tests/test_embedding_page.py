@@ -10,14 +10,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.embedding import chart, colouring
-from app.embedding.colouring import Filter, coloured, outcome, shown
+from app.embedding.colouring import Filter, coloured, shown
 from app.widgets import point_cloud
 from precompute.cases import probabilities
 from store.objects import connect
 from store.runs import Run, dataset, open_run
+from tests import visits
 from tests.worlds import make_world
-
-ROOT = Path(__file__).parents[1]
+from tests.worlds_embedding import outcome
 
 
 @pytest.fixture
@@ -26,14 +26,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppT
 
     def opened(address: dict[str, str] | None = None, **world: Any) -> AppTest:
         make_world(tmp_path, **{"perplexities": (5, 8), **world})
-        monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in (address or {}).items():
-            page.query_params[name] = value
-        page.run()
-        page.switch_page("app/views/embedding.py").run()
-        assert not page.exception
-        return page
+        return visits.opened(tmp_path, monkeypatch, "app/views/embedding.py", **(address or {}))
 
     return opened
 
@@ -232,8 +225,9 @@ def test_of_many_classes_the_chosen_one_and_its_confusions_have_colours() -> Non
     shares = np.eye(30)
     shares[4] = shares[17]  # class 4 is taken for 17
     found = coloured(outcome(np.arange(30), shares), "true class", [str(number) for number in range(30)], 4)
-    assert found.legend[:2] == ("4", "17") and found.legend[-1] == "other classes" and len(found.palette) == 11
-    assert found.levels[4] == 0 and found.levels[17] == 1 and found.levels[29] == 10
+    assert found.legend == ("4", "17", "other classes") and found.palette[-1] == colouring.OTHERS
+    assert found.levels[4] == 0 and found.levels[17] == 1 and found.levels[29] == 2
+    assert f'OTHERS = "{colouring.OTHERS}"' in point_cloud.TEXTS["js"]  # which draws them under the others
 
 
 def test_scales_run_from_nothing_to_all() -> None:

@@ -15,7 +15,8 @@ from app.saliency import stored
 from precompute.techniques import INPUT
 from store.objects import connect
 from store.runs import Run, open_run
-from tests.test_saliency_page import ROOT, FakeProbe, shown, texts
+from tests import visits
+from tests.test_saliency_page import FakeProbe, shown, texts
 from tests.worlds_input import MISSED, SIDE, make_world
 
 
@@ -38,14 +39,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProbe:
 def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     def opened(address: dict[str, str] | None = None, **world: Any) -> AppTest:
         make_world(tmp_path, **world)
-        monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in (address or {}).items():
-            page.query_params[name] = value
-        page.run()
-        page.switch_page("app/views/saliency.py").run()
-        assert not page.exception
-        return page
+        return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
 
     return opened
 

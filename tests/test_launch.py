@@ -71,15 +71,19 @@ def test_a_second_recipe_needs_a_first_and_must_be_there(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    ("address", "below", "asked"),
+    ("address", "below", "opened", "asked"),
     [
-        ("127.0.0.1", "", "http://127.0.0.1:80/_stcore/health"),
-        ("0.0.0.0", "/loupe/", "http://127.0.0.1:80/loupe/_stcore/health"),
-        ("::", "", "http://[::1]:80/_stcore/health"),
+        ("127.0.0.1", "", "http://localhost:80", "http://127.0.0.1:80/_stcore/health"),
+        ("0.0.0.0", "/loupe/", "http://localhost:80/loupe", "http://127.0.0.1:80/loupe/_stcore/health"),
+        ("::", "", "http://localhost:80", "http://[::1]:80/_stcore/health"),
+        ("10.0.0.7", "", "http://10.0.0.7:80", "http://10.0.0.7:80/_stcore/health"),
     ],
 )
-def test_where_the_app_is_asked_for(monkeypatch: pytest.MonkeyPatch, address: str, below: str, asked: str) -> None:
+def test_where_the_app_is_opened_and_asked_for(
+    monkeypatch: pytest.MonkeyPatch, address: str, below: str, opened: str, asked: str
+) -> None:
     monkeypatch.setenv("STREAMLIT_SERVER_BASE_URL_PATH", below)
+    assert launch.opened_at(address, 80) == opened
     assert launch.health(address, 80) == asked
 
 

@@ -24,6 +24,7 @@ from precompute.roar.cells import CONTROLS, REPLACEMENTS
 from precompute.sanity.likeness import spearman
 from store import schema
 from store.trust import TRUST
+from tests import visits
 from tests.worlds import make_world
 
 ROOT = Path(__file__).parents[1]
@@ -169,14 +170,7 @@ def test_search_finds_all_words_wherever_they_are() -> None:
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
-    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in address.items():
-        page.query_params[name] = value
-    page.run()
-    page.switch_page(PAGE).run()
-    assert not page.exception
-    return page
+    return visits.opened(folder, monkeypatch, PAGE, **address)
 
 
 def titles(page: AppTest) -> list[str]:
@@ -211,9 +205,13 @@ def test_the_entry_that_the_address_names_stands_in_front(tmp_path: Path, monkey
 def test_a_technique_leads_to_its_card_of_the_same_run_and_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = make_world(tmp_path)
-    (to_card,) = opened(tmp_path, monkeypatch, about="cam", epoch="1").get("page_link")
-    assert parse_qs(to_card.proto.query_string) == {"card": ["cam"], "run": [run_id], "epoch": ["1"]}
+    """The browser keeps what widgets hold in the address, and adds the link's words even where they stand there already."""
+    make_world(tmp_path)
+    page = opened(tmp_path, monkeypatch, about="cam", epoch="1")
+    (to_card,) = page.get("page_link")
+    assert parse_qs(to_card.proto.query_string) == {"card": ["cam"]}
+    page.switch_page("app/views/reliability.py").run()
+    assert page.session_state["epoch"] == 1 and not page.exception
 
 
 def test_words_are_looked_for_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from precompute.edits import edits
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import Run, dataset, open_run
+from tests import visits
 from tests.worlds_network import DEAD, LAYERS, SUPPORT, make_network_world, scores
 
-ROOT = Path(__file__).parents[1]
 IMAGES, CLASSES = 60, 4
 
 
@@ -36,14 +36,7 @@ def visit(store: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest
     """Opens the page on the shared world, or on one of its own; `address` are query parameters."""
 
     def opened(address: dict[str, str] | None = None, at: Path = store) -> AppTest:
-        monkeypatch.setenv("LOUPE_STORE", str(at))
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in (address or {}).items():
-            page.query_params[name] = value
-        page.run()
-        page.switch_page("app/views/network.py").run()
-        assert not page.exception
-        return page
+        return visits.opened(at, monkeypatch, "app/views/network.py", **(address or {}))
 
     return opened
 
@@ -399,7 +392,7 @@ def small() -> None:
 
 def test_dots_and_patterns_stand_elsewhere_too(store: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_STORE", str(store))
-    page = AppTest.from_function(small, default_timeout=60)
+    page = AppTest.from_function(small, default_timeout=visits.PATIENCE)
     page.query_params["images"] = str(having(run, pattern_filters(run, 0))[0])
     page.run()
     assert not page.exception

@@ -51,7 +51,7 @@ def test_a_click_leaves_the_page_of_patterns_where_it_is(visit: Visit) -> None:
     for name, word in (("filters", "1.2"), ("images", "5,3")):
         page.session_state[f"held.{name}"] = word
         assert page.run().session_state["network.page"] == 2
-    page.selectbox(key="sort").select("images").run()
+    page.selectbox(key="word.sort").select("images").run()
     assert page.session_state["network.page"] == 1 and not page.exception
 
 

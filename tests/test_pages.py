@@ -1,6 +1,7 @@
 """Every page in every state, without a browser: with data and without, live, failed, thinned, damaged, and badly addressed."""
 
 import inspect
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -19,7 +21,8 @@ from app import epochs, news, probe, reading, selection
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import open_run
-from tests import worlds
+from store.seals import sealed
+from tests import visits, worlds
 
 ROOT = Path(__file__).parent.parent
 PAGES = [f"app/views/{file.name}" for file in sorted((ROOT / "app/views").glob("*.py"))]
@@ -70,11 +73,7 @@ def finished(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def opened(page: str = OVERVIEW, **query: str) -> AppTest:
     """The app at a page, as somebody who follows a link sees it."""
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    return app if page == OVERVIEW else app.switch_page(page).run()
+    return visits.app("" if page == OVERVIEW else page, **query).run()
 
 
 def later(app: AppTest) -> AppTest:
@@ -335,6 +334,20 @@ def test_playing_steps_through_the_epochs_and_stops_at_the_last(finished: Path) 
     assert not app.session_state["playing"]
 
 
+def test_playing_waits_for_its_timer_however_long_the_page_takes(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part that plays is drawn with the page, too: a step taken then would change a slider that is drawn already."""
+    app = opened(epoch="0")
+    clock = itertools.count(step=10.0)
+    monkeypatch.setattr(epochs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    app.button(key="play").click().run()
+    sound(app)
+    app.run()
+    sound(app)
+    assert (epoch_of(app), app.session_state["playing"]) == (0, True)
+
+
 def test_tray_is_bounded_and_each_image_is_in_it_once(finished: Path) -> None:
     app = opened(images=",".join(str(image) for image in [5, 5, *range(24)]))
     assert app.session_state["selection"].images == (5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11)[: selection.TRAY]
@@ -399,6 +412,7 @@ def test_names_from_outside_are_never_markdown(folder: Path) -> None:
     path = folder / "runs" / run_id / "zarr.json"
     metadata = json.loads(path.read_text())
     metadata["attributes"]["classes"] = ["*a*", "[b](http://x)", ":red[c]", "$d$"]
+    metadata["attributes"] = sealed(metadata["attributes"])
     path.write_text(json.dumps(metadata))
     app = opened(cell="1-2")
     sound(app)
@@ -414,7 +428,7 @@ def test_rendering_every_page_leaves_torch_out(finished: Path) -> None:
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(ROOT / "streamlit_app.py")!r}, default_timeout=60).run()
+app = AppTest.from_file({str(ROOT / "streamlit_app.py")!r}, default_timeout=300).run()
 for page in {PAGES!r}:
     app.switch_page(page).run()
     assert not app.exception, page
@@ -440,5 +454,17 @@ def test_a_rerun_asked_for_before_an_epoch_was_chosen_does_not_take_it_back(
     app.select_slider(key="epoch").set_value(1).run()
     assert app.session_state["epoch"] == 2
     monkeypatch.setattr(epochs, "ECHO_SECONDS", 0.0)
+    app.select_slider(key="epoch").set_value(1).run()
+    assert app.session_state["epoch"] == 1
+
+
+def test_until_a_page_is_drawn_the_browser_cannot_know_the_epoch_chosen(finished: Path) -> None:
+    """On a busy server that takes longer than any time an echo is waited for."""
+    app = opened()
+    app.select_slider(key="epoch").set_value(2).run()
+    app.session_state["epoch.chosen"], app.session_state["epoch.untold"] = (2, 1, time.monotonic() - 60), True
+    app.select_slider(key="epoch").set_value(1).run()
+    assert app.session_state["epoch"] == 2 and "epoch.untold" not in app.session_state
+    app.session_state["epoch.chosen"] = 2, 1, time.monotonic() - 60
     app.select_slider(key="epoch").set_value(1).run()
     assert app.session_state["epoch"] == 1

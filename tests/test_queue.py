@@ -190,7 +190,7 @@ def test_a_full_disk_makes_a_job_wait_and_not_fail(
 
 
 def test_a_worker_answers_for_a_host_that_has_no_torch(
-    hired: Crew, place: Queue, store: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: None, hired: Crew, place: Queue, store: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_STORE", store.address)
     monkeypatch.setenv("LOUPE_QUEUE", place.address)

@@ -2,19 +2,24 @@
 
 import io
 import json
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
 
-from app import memory, reading
+from app import memory, outputs, reading
 from precompute import cases
 from store.errors import Corrupt, LoupeError
-from store.objects import connect
-from store.runs import Run, open_run
+from store.objects import Objects, connect
+from store.runs import Run, all_runs, open_run
 from tests import worlds
 
 
@@ -72,6 +77,27 @@ def test_recommended_cases_are_those_of_the_epoch(run: Run) -> None:
     np.testing.assert_array_equal(found.missed, expected.missed)
 
 
+def test_what_images_are_taken_for_is_read_a_few_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from all probabilities at once, without holding them."""
+    monkeypatch.setattr(outputs, "VALUES", 1)
+    monkeypatch.setattr(memory.OF_ALL_IMAGES, "kept", OrderedDict())
+    evaluation = reading.evaluation(run)
+    monkeypatch.setitem(evaluation.arrays, "logits", Rows(evaluation.array("logits"), 5))
+    found, chances = outputs.taken(evaluation, 2), cases.probabilities(evaluation.read("logits", 2))
+    np.testing.assert_array_equal(found.predicted, chances.argmax(-1))
+    np.testing.assert_array_equal(np.stack([found.second, found.confidence], 1), np.sort(chances)[:, -2:])
+
+
+class Rows:
+    """An array whose chunks seem to hold so many images."""
+
+    def __init__(self, array: Any, rows: int) -> None:
+        self.array, self.shape, self.dtype, self.chunks = array, array.shape, array.dtype, (1, rows, array.shape[2])
+
+    def __getitem__(self, selection: Any) -> Any:
+        return self.array[selection]
+
+
 # Images
 
 
@@ -97,6 +123,29 @@ def test_no_image_makes_no_sheet(run: Run) -> None:
 
 
 # What changes
+
+
+def test_all_kinds_of_artifacts_are_one_look_at_the_store(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object store takes tens of milliseconds for each, and a page asks for ten kinds, every two seconds."""
+    looks, found = [], run.artifacts()
+    monkeypatch.setattr(Run, "artifacts", lambda self: looks.append(self) or found)
+    reading.by_kind.clear()
+    for kind in ("evaluation", "saliency", "training", "no such kind"):
+        assert list(reading.artifacts(run, kind)) == run.of_kind(kind)
+        del looks[1:]  # of_kind's own
+    assert len(looks) == 1
+
+
+def test_runs_of_an_object_store_are_opened_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        worlds.make_world(tmp_path, epochs=1, name=name)
+    remote, together = replace(connect(str(tmp_path)), local=None), threading.Barrier(2)
+
+    def opener(objects: Objects, run_id: str) -> Run:
+        together.wait(20)  # for the other: one after the other would never both be there
+        return open_run(connect(str(tmp_path)), run_id)
+
+    assert len(all_runs(remote, opener)[0]) == 2
 
 
 def test_a_newly_finished_epoch_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +239,31 @@ def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
         zeros(count)
     assert [value.size for value, _ in room.kept.values()] == [2, 3, 4] and room.weight == 9
     assert made == [40, 41, 42, 500, 1, 2, 3, 4]
+
+
+def test_what_many_want_at_once_is_made_once_and_an_error_by_each() -> None:
+    """As when many visitors come to a page nobody has seen yet: each read of a remote store is one for all of them."""
+    room, together, made = memory.Memory(entries=3), threading.Barrier(8), []
+
+    @memory.remembered(room)
+    def slow(number: int) -> int:
+        made.append(number)
+        time.sleep(0.05)
+        if number < 0:
+            raise LoupeError("no such number")
+        return number
+
+    def one(number: int) -> object:
+        together.wait()
+        try:
+            return slow(number)
+        except LoupeError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, [7] * 8)) == [7] * 8 and made == [7]
+        assert list(pool.map(one, [-1] * 8)) == ["no such number"] * 8 and made == [7, *[-1] * 8]
+    assert not room.turns
 
 
 def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import random
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from store import runs
 from store.errors import BadInput, Busy, LoupeError, NoSpace
 from store.objects import Objects, connect
 from tests import tiny
+from tests.preloaded import Process
 
 
 class WithDropout(nn.Module):
@@ -297,45 +296,17 @@ def test_afterwards_everything_is_put_back_even_if_it_failed() -> None:
     assert torch.get_default_dtype() is torch.float32
 
 
-# PyTorch's threads may still want the interpreter's lock as it shuts down, and abort then: hence os._exit.
-DISTRIBUTED = """
-import os
-import sys
-from pathlib import Path
-import torch
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-from precompute.recorder import Recorder
-from tests.test_recorder import fresh, recipe
-dist.init_process_group("gloo")
-folder = Path(sys.argv[1])
-for record in (False, True):
-    model = DistributedDataParallel(fresh(3))
-    optimizer, losses = torch.optim.SGD(model.parameters(), 0.1), []
-    torch.manual_seed(dist.get_rank())
-    recorder = Recorder(model, recipe(folder), optimizer=optimizer, store=str(folder / "store")) if record else None
-    for _ in range(3):
-        loss = model(torch.rand(8, 1, 16, 16)).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-        if recorder:
-            recorder.epoch(loss=loss)
-    if recorder:
-        recorder.close()
-        (folder / f"run-{dist.get_rank()}").write_text(recorder.run_id)
-    (folder / f"{'recorded' if record else 'plain'}-{dist.get_rank()}").write_text(repr(losses))
-dist.destroy_process_group()
-os._exit(0)
-"""
-
-
 def test_of_two_processes_one_records_and_neither_is_changed(tmp_path: Path) -> None:
     tiny.write_images(tmp_path)
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", DISTRIBUTED, str(tmp_path)]
-    pair = [subprocess.Popen(command, env=os.environ | meeting | {"RANK": str(number)}) for number in (0, 1)]
+    pair = [
+        Process(
+            ["tests.distributed", str(tmp_path)],
+            env=os.environ | meeting | {"RANK": str(number)},
+            out=tmp_path / f"log-{number}",
+        )
+        for number in (0, 1)
+    ]
     assert [process.wait(120) for process in pair] == [0, 0]
     for number in (0, 1):
         assert (tmp_path / f"recorded-{number}").read_text() == (tmp_path / f"plain-{number}").read_text()

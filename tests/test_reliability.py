@@ -17,6 +17,7 @@ from app.reliability.parts import FAILS, MISSING, NOT, PASSES, TOLD, Card, Row, 
 from store.objects import connect
 from store.runs import Run, open_run
 from store.shards import Artifact
+from tests import visits
 from tests.worlds import make_world
 from tests.worlds_reliability import GOOD, LAST, SUBJECTS, make_judged
 
@@ -98,7 +99,7 @@ def test_numbers_of_another_epoch_say_so(run: Run) -> None:
     assert not rows(card_of(run, "cam"))["roar"].words.endswith("After epoch 3.")
 
 
-def test_what_is_not_there_yet_or_does_not_apply_says_so(tmp_path: Path) -> None:
+def test_what_is_not_there_yet_or_does_not_apply_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_judged(tmp_path, done=False, grid=False)
     there = rows(card_of(run, "cam"))
     assert {there[name].words for name in ("shift", "randomisation", "stability")} == {"Still being computed."}
@@ -106,6 +107,11 @@ def test_what_is_not_there_yet_or_does_not_apply_says_so(tmp_path: Path) -> None
     assert card_of(run, "cam").words == "not checked yet"
     inapplicable = card_of(run, "grad-cam++")
     assert {row.state for row in inapplicable.rows} == {NOT} and "has no gradients" in inapplicable.rows[0].words
+    assert inapplicable.words == "does not apply"
+    said: list[str] = []
+    monkeypatch.setattr(pages.st, "info", said.append)
+    pages.summary([card_of(run, "cam"), inapplicable])
+    assert "not finished yet" in said[0], "not that a section is to be added to the recipe"
 
 
 def test_a_check_that_the_network_does_not_allow_is_greyed_with_the_reason(tmp_path: Path) -> None:
@@ -205,14 +211,7 @@ def test_badges_stand_beside_every_map_of_a_strip(run: Run, monkeypatch: pytest.
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, view: str = PAGE, **address: str) -> AppTest:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
-    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in address.items():
-        page.query_params[name] = value
-    page.run()
-    page.switch_page(view).run()
-    assert not page.exception
-    return page
+    return visits.opened(folder, monkeypatch, view, **address)
 
 
 @pytest.fixture
@@ -301,5 +300,5 @@ def test_a_run_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run = open_run(connect(str(tmp_path)), make_world(tmp_path, summarise=False))
     for item in run.of_kind("saliency"):
         run.objects.delete_each([stat.path for stat in run.objects.under(item.path)])
-    reading.artifacts.clear()
+    reading.by_kind.clear()
     assert "holds no saliency maps" in texts(opened(tmp_path, monkeypatch))

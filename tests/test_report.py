@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 
 from app.judgement.verdicts import when
+from app.reliability import badges
 from app.report import __main__ as report
 from app.report import document, gathered, markup, svg
 from store import trail
@@ -21,6 +22,7 @@ from store.runs import Run, create_run, open_run
 from tests import worlds
 from tests.test_judging import SEEN, vars_of
 from tests.worlds import make_world
+from tests.worlds_reliability import LAST, LAYER, make_judged
 
 EVIL = "<script>alert('x')</script>\" onload=\"alert(1)"
 VOID = {"meta", "img", "br"}
@@ -126,6 +128,26 @@ def test_the_facts_are_those_of_the_store(run: Run) -> None:
     row = next(item for item in facts["maps"] if item["technique"] == "grad-cam")
     held = run.artifact("saliency-grad-cam").read("scale", [0, 1, 2, 3])[:, 0, row["image"]]
     assert row["scale"] >= held.max() * 0.99 or "absent" in row["states"]
+
+
+def test_beside_a_map_stands_what_the_checks_say_of_its_technique(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
+    st.cache_resource.clear()
+    run = make_judged(tmp_path, grid=False)
+    observe(run, replace(SEEN, epoch=LAST))
+    made = gathered.gather(run)
+    facts = json.loads(document.data(made))
+    badge = badges.of_technique(run, run.artifact("evaluation-0a"), LAST, "grad-cam", LAYER)
+    (of,) = [item for item in facts["checks"] if item["technique"] == "grad-cam"]
+    assert of["words"] == badge.words == f"passes {of['passed']} of {of['checked']} checks"
+    lines = [f"{one['check']}: {one['verdict']} ({one['number']})" for one in of["each"]]
+    assert badge.help.splitlines()[1:] == lines and len(lines) == 2
+    said = Reader(document.page(made)).said
+    beside = [item for item in facts["maps"] if item["technique"] == "grad-cam"] + facts["observations"]
+    assert said.count(badge.words) == len(beside) == 4, "three cases and the observation"
+    assert all(one["rule"] in said and one["number"] in said for one in of["each"])
 
 
 def test_the_page_says_what_the_facts_say(run: Run) -> None:

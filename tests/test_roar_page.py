@@ -21,10 +21,10 @@ from precompute.wanted import Roar
 from store.objects import connect
 from store.runs import dataset, open_run
 from store.shards import Artifact
+from tests import visits
 from tests.worlds import make_world
 from tests.worlds_roar import ASKED, IMAGES, add_grid, make_grid, shard
 
-ROOT = Path(__file__).parents[1]
 PAGE = "app/views/roar.py"
 
 
@@ -36,19 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
-    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in address.items():
-        page.query_params[name] = value
-    page.run()
-    page.switch_page(PAGE).run()
-    assert not page.exception
-    return page
-
-
-@pytest.fixture
-def visit(made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    return lambda **address: opened(made, monkeypatch, **address)
+    return visits.opened(folder, monkeypatch, PAGE, **address)
 
 
 def texts(page: AppTest) -> str:
@@ -225,7 +213,9 @@ def test_a_cell_is_read_once_and_a_grid_that_did_not_grow_not_at_all(
     run, read = open_run(connect(str(tmp_path)), run_id), Counter[tuple[str, object]]()
     plain = Artifact.read
     monkeypatch.setattr(
-        Artifact, "read", lambda item, name, at, *rest: read.update([(name, at)]) or plain(item, name, at, *rest)
+        Artifact,
+        "read",
+        lambda item, name, at, *rest: read.update((name, index) for index in at) or plain(item, name, at, *rest),
     )
     first = stored.grid(run)
     assert first and set(read.values()) == {1} and len(read) == 4 * len(first.results)

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app import pictures, probe
+from app import epochwise, pictures, probe
 from app.probe import Answer, Request
 from app.saliency import cells, custom, enlarged, progression, strips
 from precompute.cases import probabilities, recommended
 from store.errors import BadInput, LoupeError
 from store.objects import connect
 from store.runs import Run, dataset, open_run
+from tests import visits
 from tests.worlds import make_world
 
-ROOT = Path(__file__).parents[1]
 CASES = ("correct", "taken_for_it", "missed")
 
 
@@ -67,14 +67,7 @@ def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppT
 
     def opened(address: dict[str, str] | None = None, **world: Any) -> AppTest:
         make_world(tmp_path, **world)
-        monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in (address or {}).items():
-            page.query_params[name] = value
-        page.run()
-        page.switch_page("app/views/saliency.py").run()
-        assert not page.exception
-        return page
+        return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
 
     return opened
 
@@ -408,6 +401,7 @@ def forget_caches() -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     progression.held.cache_clear()
+    epochwise.OF_ONE_IMAGE.kept.clear()
 
 
 def test_any_image_can_be_asked_for_by_its_number(visit: Callable[..., AppTest], fake: FakeProbe) -> None:

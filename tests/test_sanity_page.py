@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,10 @@ from app.sanity import charts, dotted, stored, words
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import Run, open_run
-from tests import worlds_sanity
+from tests import visits, worlds_sanity
 from tests.worlds import make_world
 from tests.worlds_sanity import IMAGES, make_checked
 
-ROOT = Path(__file__).parents[1]
 PAGE = "app/views/sanity.py"
 FALLING = "all layers from the top down to this one drawn anew"
 ANEW = "layers drawn anew"
@@ -71,20 +71,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
     monkeypatch.setattr(probe, "shared", Answering)
-    page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-    for name, value in address.items():
-        page.query_params[name] = value
-    page.run()
-    page.switch_page(PAGE).run()
-    assert not page.exception
-    return page
-
-
-@pytest.fixture
-def visit(made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    return lambda **address: opened(made, monkeypatch, **address)
+    return visits.opened(folder, monkeypatch, PAGE, **address)
 
 
 def run_of(folder: Path) -> Run:
@@ -146,6 +134,23 @@ def test_what_has_no_structural_similarity_is_left_out_and_counted(visit: Callab
     assert set(dots.technique) == {"Gradient × input", "Random map, input", "Edge detector"}
     table = page.dataframe[0].value
     assert table["Without a value"].tolist() == [8, 0, 8, 0, 0]
+    about = [parse_qs(urlsplit(cell).query)["about"] for cell in table["Technique"]]
+    assert about == [["grad-cam"], ["gradient-x-input"], ["random-map"], ["random-map"], ["edges"]]
+    assert unquote(urlsplit(table["Technique"][2]).fragment) == "Random map, features.13"
+
+
+def test_a_number_below_zero_has_a_minus_and_stays_a_number() -> None:
+    def script() -> None:
+        import pandas as pd
+
+        from app.sanity import tabled
+
+        tabled.draw(pd.DataFrame({"Technique": ["methods#CAM"] * 3, "Median": [-0.5, -0.001, float("nan")]}))
+
+    (found,) = AppTest.from_function(script).run().dataframe
+    assert found.value["Median"].tolist()[:2] == [-0.5, -0.001]
+    shown = pa.ipc.open_stream(found.proto.arrow_data.styler.display_values).read_pandas()
+    assert shown["Median"].tolist() == ["−0.50", "0.00", "–"]
 
 
 def test_strength_mode_and_check_are_in_the_address(visit: Callable[..., AppTest]) -> None:

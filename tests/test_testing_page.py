@@ -4,7 +4,6 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,8 @@ from precompute.making import make
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import Run, dataset
-from tests import tiny
+from tests import tiny, visits
 
-ROOT = Path(__file__).parents[1]
 IMAGE = 4  # a green bar
 
 
@@ -49,12 +47,7 @@ def visit(run: Run, child: Probe, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     monkeypatch.setattr(probe, "shared", lambda: child)
 
     def opened(**address: str) -> AppTest:
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in ({"images": str(IMAGE)} | address).items():
-            page.query_params[name] = value
-        page.run()
-        page.switch_page("app/views/testing.py")
-        return answered(page)
+        return answered(visits.app("app/views/testing.py", **({"images": str(IMAGE)} | address)))
 
     return opened
 

@@ -68,6 +68,13 @@ def test_saliency_explains_what_is_predicted_and_has_no_cases(run: Run) -> None:
     assert explained.options == ["predicted", "chosen"] and explained.value == "predicted"
 
 
+def test_testing_offers_no_true_class(run: Run) -> None:
+    app = opened("app/views/testing.py", images="1", explains="true")
+    sound(app)
+    explained = next(item for item in app.segmented_control if item.key == "word.explains")
+    assert explained.options == ["before", "after", "chosen"] and explained.value == "before"
+
+
 def test_retrain_says_that_nothing_was_trained(run: Run) -> None:
     assert "Nothing was trained in this run" in words(opened("app/views/retrain.py"))
 

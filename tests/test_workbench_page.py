@@ -17,12 +17,12 @@ from precompute.catalogue import CHANGES
 from store.errors import LoupeError
 from store.objects import connect
 from store.runs import Run, open_run
+from tests import visits
 from tests.test_network_page import parts
 from tests.worlds import make_world
 from tests.worlds_network import add_network
 from tests.worlds_simulation import add_change
 
-ROOT = Path(__file__).parents[1]
 QUARTERS = ("Embedding", "Testing", "Network", "Simulation")
 IMAGES, CLASSES, SIDE, EPOCH = 40, 4, 12, 3
 Visit = Callable[..., AppTest]
@@ -93,11 +93,7 @@ def visit(store: Path, oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> Visit
 
     def opened(at: Path = store, **address: str) -> AppTest:
         monkeypatch.setenv("LOUPE_STORE", str(at))
-        page = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
-        for name, value in address.items():
-            page.query_params[name] = value
-        page.run()
-        return ran(page.switch_page("app/views/workbench.py"))
+        return ran(visits.app("app/views/workbench.py", **address))
 
     return opened
 

@@ -14,6 +14,7 @@ from store import shards
 from store.objects import Objects, connect
 from store.runs import Run, create_run, open_run
 from store.schema import KINDS, MEASURES, TRAINING_MEASURES, images_per_block, layout
+from store.seals import sealed
 from tests.worlds_embedding import add_embedding
 
 TECHNIQUES = {"grad-cam": ("Grad-CAM", False), "cam": ("CAM", True)}
@@ -57,7 +58,7 @@ def make_world(
         or {
             "state": "finished" if done else "running",
             "doing": "" if done else "training",
-            "done": finished,
+            "done": max(finished, 0),
             "of": epochs,
             "seconds_left": None if done else 40.0,
         }
@@ -96,7 +97,7 @@ def copied(objects: Objects, template: Path, wanted: tuple[Any, ...]) -> Run:
     shutil.copytree(template, str(objects.local), dirs_exist_ok=True, copy_function=shutil.copyfile)
     path = f"runs/{wanted[0]}-0123456789"
     facts = objects.get_json(f"{path}/zarr.json")
-    facts["attributes"] |= {"uuid": uuid.uuid4().hex, "created": time.time()}
+    facts["attributes"] = sealed(facts["attributes"] | {"uuid": uuid.uuid4().hex, "created": time.time()})
     objects.put(f"{path}/zarr.json", json.dumps(facts).encode())
     return open_run(objects, path.removeprefix("runs/"))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.embedding.colouring import Outcome
 from store.runs import Run
 
 
@@ -46,3 +47,9 @@ def features_at(epoch: int, labels: np.ndarray, width: int) -> np.ndarray:
     centres = np.random.default_rng(9).normal(size=(labels.max() + 1, width))
     values = random.normal(size=(len(labels), width)) + epoch * centres[labels]
     return values.astype(np.float16).astype(np.float32)
+
+
+def outcome(true: np.ndarray, probabilities: np.ndarray) -> Outcome:
+    """From probabilities (image, class)."""
+    last = np.partition(probabilities, -2, axis=-1)[:, -2:]
+    return Outcome(true, probabilities.argmax(-1), last[:, 1], last[:, 1] - last[:, 0])

@@ -268,7 +268,8 @@ def test_what_many_want_at_once_is_made_once_and_an_error_by_each() -> None:
 
 def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation, whole = reading.evaluation(run), 24 * 4 * 4
-    monkeypatch.setattr(memory.OF_ALL_IMAGES, "bytes", 3 * whole)
+    for name, value in {"bytes": 3 * whole, "kept": OrderedDict(), "weight": 0}.items():
+        monkeypatch.setattr(memory.OF_ALL_IMAGES, name, value)
     for epoch in reading.epochs(evaluation):
         reading.logits(evaluation, epoch), reading.probabilities(evaluation, epoch)
         reading.measured(evaluation, "confusion", epoch), reading.predicted(evaluation, epoch)

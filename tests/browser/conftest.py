@@ -107,8 +107,18 @@ def page(browser: Browser) -> Iterator[Page]:
     )
     page.on("request", lambda request: troubles.append(request.url) if elsewhere(request.url) else None)
     yield page
+    broken = page.evaluate(BROKEN) if troubles else []
     context.close()
-    assert not troubles
+    assert not [one for one in troubles if not replaced(one, broken)]
+
+
+# Pictures that are still to be seen and could not be fetched
+BROKEN = "[...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src)"
+
+
+def replaced(trouble: str, broken: list[str]) -> bool:
+    """Whether it was a picture of a drawing that another one took the place of before a busy browser had fetched it."""
+    return trouble.startswith("404 ") and "/media/" in trouble and trouble.removeprefix("404 ") not in broken
 
 
 def trouble(status: int, url: str) -> bool:

@@ -24,6 +24,8 @@ def same_artifact(artifact: Artifact) -> tuple[str, str, float]:
     return artifact.objects.address, artifact.path, artifact.attributes.get("created", 0)
 
 
+LONGEST_WAIT = 20.0  # seconds
+
 HASHES: dict[Any, Any] = {Run: same_run, Artifact: same_artifact, Objects: lambda objects: objects.address}
 
 
@@ -40,14 +42,19 @@ class Memory:
 
     @contextmanager
     def turn(self, key: Any) -> Iterator[None]:
-        """One after the other for the same key: what many want at once is made once, and the others find it."""
+        """One after the other for the same key: what many want at once is made once, and the others find it.
+
+        Nobody waits longer than LONGEST_WAIT: of a store that does not answer each would wait for all before it.
+        """
         with self.lock:
             own, wanted = self.turns.get(key, (RLock(), 0))
             self.turns[key] = own, wanted + 1
+        mine = own.acquire(timeout=LONGEST_WAIT)
         try:
-            with own:
-                yield
+            yield
         finally:
+            if mine:
+                own.release()
             with self.lock:
                 wanted = self.turns[key][1] - 1
                 if wanted:

@@ -266,6 +266,25 @@ def test_what_many_want_at_once_is_made_once_and_an_error_by_each() -> None:
     assert not room.turns
 
 
+def test_nobody_waits_for_ever_for_what_somebody_else_is_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LONGEST_WAIT", 0.01)
+    room, entered, leave = memory.Memory(entries=3), threading.Event(), threading.Event()
+
+    @memory.remembered(room)
+    def stuck(number: int) -> int:
+        if not entered.is_set():
+            entered.set()
+            leave.wait(60)
+        return number
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(stuck, 7)
+        assert entered.wait(60) and stuck(7) == 7 and not first.done()
+        leave.set()
+        assert first.result(60) == 7
+    assert not room.turns
+
+
 def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluation, whole = reading.evaluation(run), 24 * 4 * 4
     for name, value in {"bytes": 3 * whole, "kept": OrderedDict(), "weight": 0}.items():

@@ -22,6 +22,7 @@ from app.access.hosting import ROOT, SECRETS, exposed, signs_in
 
 FIRST_PORT = 8501  # Streamlit's usual one
 PORTS = 100
+BEHIND = 10  # niceness of what computes: where both want the processor, pages come first
 START_SECONDS = 90.0  # for the app to answer, on a busy machine
 STOP_SECONDS = 15.0  # for a child to end by itself before it is killed
 POLL_SECONDS = 0.2
@@ -103,7 +104,7 @@ def launch(options: argparse.Namespace, children: list[subprocess.Popen[bytes]])
     app = start(children, "-m", "streamlit", "run", "streamlit_app.py", *where, *named, quiet=True)
     beside = ("--beside", options.beside) if options.beside else ()
     os.environ["LOUPE_OPEN_AT"] = address  # for the lines that a run ends with
-    maker = start(children, "-m", "precompute", "run", options.run, *beside) if options.run else None
+    maker = start(children, "-m", "precompute", "run", options.run, *beside, nice=BEHIND) if options.run else None
     wait_until_ready(app, health(options.address, port))
     print(f"\nLoupe is open at {address}   (Ctrl-C stops it)\n", flush=True)
     if not (options.no_browser or options.serve) and has_display():
@@ -141,10 +142,12 @@ def revive(worker: Worker, children: list[subprocess.Popen[bytes]]) -> None:
 
 def start_worker(children: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     hosted = ("--hosted",) if any(map(signs_in, SECRETS)) else ()
-    return start(children, "-m", "precompute", "worker", *hosted)
+    return start(children, "-m", "precompute", "worker", *hosted, nice=BEHIND)
 
 
-def start(children: list[subprocess.Popen[bytes]], *arguments: str, quiet: bool = False) -> subprocess.Popen[bytes]:
+def start(
+    children: list[subprocess.Popen[bytes]], *arguments: str, quiet: bool = False, nice: int = 0
+) -> subprocess.Popen[bytes]:
     """A child in a process group of its own: Ctrl-C reaches us alone, and all that it started ends with it."""
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = os.environ | {"PYTHONPATH": paths, "OMP_WAIT_POLICY": "PASSIVE"}
@@ -153,6 +156,8 @@ def start(children: list[subprocess.Popen[bytes]], *arguments: str, quiet: bool 
         [sys.executable, *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, process_group=0
     )
     children.append(child)
+    if nice:
+        os.setpriority(os.PRIO_PGRP, child.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice))
     return child
 
 

@@ -109,6 +109,14 @@ def test_a_worker_that_lived_is_started_again_at_once_and_one_that_cannot_live_e
     assert pauses == sorted(pauses) and pauses[0] >= 1 and pauses[-1] == launch.LONGEST_PAUSE
 
 
+def test_what_computes_leaves_the_processor_to_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch.sys, "executable", "/bin/echo")
+    children: list[subprocess.Popen[bytes]] = []
+    worker = launch.start_worker(children)
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == min(19, launch.BEHIND + os.getpriority(os.PRIO_PROCESS, 0))
+    assert worker.wait() == 0 and children == [worker]
+
+
 def test_serve_starts_the_app_and_workers_and_ends_them_all(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

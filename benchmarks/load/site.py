@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from app.launch import ROOT, health, wait_until_ready
+from app.launch import BEHIND, ROOT, health, wait_until_ready
 from precompute import queue
 from precompute.recipe import Recipe
 from store.objects import Objects, connect
@@ -140,6 +140,7 @@ def workers(count: int, settings: Mapping[str, str], folder: Path) -> Iterator[l
                         command, cwd=ROOT, env=environment(settings), stdout=out, stderr=out, process_group=0
                     )
                 )
+                os.setpriority(os.PRIO_PGRP, children[-1].pid, BEHIND)
         if count:
             ask(settings["LOUPE_QUEUE"], count)
         yield children

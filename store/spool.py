@@ -87,33 +87,31 @@ def chunks(target: zarr.Array, values: np.ndarray) -> Iterator[tuple[Place, byte
 
 def plain(target: zarr.Array, values: np.ndarray) -> dict[Place, bytes]:
     """The bytes of each chunk of an array of these values, cut and coded as `target`'s chunks."""
-    memory: dict[str, Any] = {}
-    twin = zarr.create_array(
-        MemoryStore(memory),
-        shape=values.shape,
-        dtype=target.dtype,
+    return coded(
+        values.astype(target.dtype, copy=False),
         chunks=target.chunks,
         fill_value=target.fill_value,
         compressors=target.compressors,
-        config={"write_empty_chunks": True},
     )
-    twin[...] = values
-    keys = [key for key in memory if key.startswith("c/")]
-    return {tuple(map(int, key.split("/")[1:])): memory[key].to_bytes() for key in keys}
 
 
 def one_chunk(index: np.ndarray) -> bytes:
     """The index of a shard as zarr writes it: offsets and lengths, and their CRC-32C."""
+    (found,) = coded(index, chunks=index.shape, fill_value=0, compressors=[Crc32cCodec()]).values()
+    return found
+
+
+def coded(values: np.ndarray, **how: Any) -> dict[Place, bytes]:
+    """The bytes that zarr makes of each chunk; `how` as in zarr.create_array."""
     memory: dict[str, Any] = {}
     twin = zarr.create_array(
         MemoryStore(memory),
-        shape=index.shape,
-        dtype=index.dtype,
-        chunks=index.shape,
+        shape=values.shape,
+        dtype=values.dtype,
         filters=None,
-        compressors=[Crc32cCodec()],
-        fill_value=0,
         config={"write_empty_chunks": True},
+        **how,
     )
-    twin[...] = index
-    return next(item.to_bytes() for key, item in memory.items() if key.startswith("c/"))
+    twin[...] = values
+    keys = [key for key in memory if key.startswith("c/")]
+    return {tuple(map(int, key.split("/")[1:])): memory[key].to_bytes() for key in keys}

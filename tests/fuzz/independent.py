@@ -18,7 +18,6 @@ TURNS = {
     7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-BY_PILLOW = ("CMYK", "LAB", "YCbCr", "HSV", "RGBX", "La", "RGBa", "PA")  # whose colours are its own business
 
 
 def read(data: bytes) -> np.ndarray:

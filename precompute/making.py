@@ -193,8 +193,11 @@ def remove_damage(run: Run) -> list[str]:
 
 
 def described_anew(objects: Objects, path: str, why: str) -> list[str]:
-    """Takes away an artifact's damaged description; its shards and marks stay, and are compared when it is made again."""
-    objects.clear(f"{path}/zarr.json")
+    """Takes away an artifact's damaged description; its shards and marks stay, and are compared when it is made again.
+
+    Of a link, the link: what lies behind it is another run's.
+    """
+    objects.clear(path if objects.is_link(path) else f"{path}/zarr.json")
     return [why]
 
 
@@ -208,5 +211,5 @@ def remade(objects: Objects, run_id: str) -> Run:
             return open_bench(objects, recipe).run
     raise Corrupt(
         f"runs/{run_id}/zarr.json is damaged, and no recipe in runs/{run_id}/asked makes this run anew. "
-        "Put a copy of the file in its place, or delete the folder."
+        f"Put a copy of the file in its place, or delete the run: python -m precompute delete {run_id}"
     )

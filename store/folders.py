@@ -10,18 +10,12 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 from store.errors import BadInput
 
 HALF_WRITTEN = re.compile(r"#\d+$")  # temporary files of the object store's client
-
-
-@lru_cache(maxsize=64)
-def top(root: Path) -> str:
-    """The folder itself, which may be reached by a link."""
-    return os.path.realpath(root)
 
 
 def downward(path: str) -> bool:
@@ -31,8 +25,13 @@ def downward(path: str) -> bool:
 
 def inside(root: Path, path: str) -> bool:
     """Whether `path`, all links followed, lies in the folder."""
-    real = os.path.realpath(root / path) if downward(path) else ""
-    return real == top(root) or real.startswith(top(root) + os.sep)
+    if not downward(path):
+        return False
+    below = [*accumulate(path.split("/"), os.path.join, initial=str(root))][1:]
+    if not any(map(os.path.islink, below)):
+        return True
+    top, real = os.path.realpath(root), os.path.realpath(root / path)
+    return real == top or real.startswith(top + os.sep)
 
 
 def own(root: Path, path: str) -> None:
@@ -103,7 +102,8 @@ def entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
 def clear(root: Path, path: str, *, spare: bool = False) -> None:
     """Takes away whatever stands where the object `path` should: a folder, a link, or a file where a folder should be.
 
-    spare: but no file in the place itself, which another process may just have written.
+    A link on the way to another folder of the store stays. spare: no file in the place itself is taken away, which another
+    process may just have written.
     """
     if not downward(path):
         raise BadInput(f"'{path}' is no place in the store: nothing is taken away.")
@@ -112,6 +112,8 @@ def clear(root: Path, path: str, *, spare: bool = False) -> None:
         at = at / part
         if spare and at == root / path and at.is_file() and not at.is_symlink():
             return
+        if at != root / path and at.is_dir() and inside(root, at.relative_to(root).as_posix()):
+            continue
         if at.is_symlink() or (at.exists() and not at.is_dir()):
             at.unlink(missing_ok=True)
             return

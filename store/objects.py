@@ -5,6 +5,7 @@ A put is whole or not at all: locally a temporary file is renamed, object stores
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from store import folders
 from store.errors import BadInput, Corrupt, LoupeError, NoSpace, Unanswered
 
 DEFAULT_ADDRESS = "artifacts"
+UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # in a name: control characters, and halves of characters
 PIECE = 4 * 1024**2  # bytes of an object that is not read at once
 
 
@@ -43,7 +45,7 @@ class Objects:
 
     def get(self, path: str) -> bytes | None:
         """The object, or None where there is none."""
-        if self.local and not folders.holds(self.local, path):
+        if not possible(path) or (self.local and not folders.holds(self.local, path)):
             return None
         with translated(self.address):
             try:
@@ -53,14 +55,14 @@ class Objects:
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """The object's bytes, a few at a time; none where there is none."""
-        if self.local and not folders.holds(self.local, path):
+        if not possible(path) or (self.local and not folders.holds(self.local, path)):
             return
         with translated(self.address), suppress(FileNotFoundError, NotFoundError):
             yield from map(bytes, obstore.get(self.raw, path).stream(min_chunk_size=PIECE))
 
     def ends(self, path: str, size: int, count: int) -> bytes:
         """The first and the last `count` bytes of an object of `size`."""
-        with translated(self.address):
+        with translated(self.address, path):
             return b"".join(
                 bytes(obstore.get_range(self.raw, path, start=start, length=count)) for start in (0, size - count)
             )
@@ -80,13 +82,13 @@ class Objects:
     def put(self, path: str, data: bytes) -> None:
         """Writes or replaces the object."""
         self.contain(path)
-        with translated(self.address):
+        with translated(self.address, path):
             obstore.put(self.raw, path, data)
 
     def create(self, path: str, data: bytes | mmap) -> bool:
         """Writes the object if there is none; False, and nothing changed, if there is one."""
         self.contain(path)
-        with translated(self.address):
+        with translated(self.address, path):
             try:
                 obstore.put(self.raw, path, data, mode="create", use_multipart=False)
             except AlreadyExistsError:
@@ -99,6 +101,8 @@ class Objects:
             folders.own(self.local, path.rpartition("/")[0])
 
     def stat(self, path: str) -> Stat | None:
+        if not possible(path):
+            return None
         with translated(self.address):
             if self.local:
                 facts = folders.facts(self.local, path)
@@ -110,7 +114,7 @@ class Objects:
 
     def under(self, prefix: str) -> Iterator[Stat]:
         """Every object whose path begins with the folder `prefix`."""
-        with translated(self.address):
+        with translated(self.address, prefix):
             if self.local:
                 for path, facts in folders.files(self.local, prefix):
                     yield local_stat(path, facts)
@@ -120,7 +124,7 @@ class Objects:
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly inside `prefix`, sorted."""
-        with translated(self.address):
+        with translated(self.address, prefix):
             if self.local:
                 return folders.folders(self.local, prefix)
             found = obstore.list_with_delimiter(self.raw, prefix)["common_prefixes"]
@@ -130,7 +134,7 @@ class Objects:
         """Deletes these objects, in order; one that is not there is no matter."""
         for path in paths:
             self.contain(path)
-            with translated(self.address), suppress(FileNotFoundError, NotFoundError):
+            with translated(self.address, path), suppress(FileNotFoundError, NotFoundError):
                 obstore.delete(self.raw, path)
 
     def clear(self, path: str) -> None:
@@ -147,11 +151,14 @@ class Objects:
             with translated(self.address):
                 folders.clear(self.local, path, spare=True)
 
+    def is_link(self, path: str) -> bool:
+        """Whether a local folder has a link there, to another place of the store or out of it."""
+        return self.local is not None and (self.local / path).is_symlink()
+
     def delete(self, prefix: str) -> int:
         """Deletes every object under `prefix`; returns how many bytes that freed."""
         self.contain(prefix)
-        link = self.local and (self.local / prefix).is_symlink()  # what it points to stays
-        doomed = [] if link else list(self.under(prefix))
+        doomed = [] if self.is_link(prefix) else list(self.under(prefix))
         if doomed:
             with translated(self.address):
                 obstore.delete(self.raw, [stat.path for stat in doomed])
@@ -169,15 +176,17 @@ def stat_of(meta: Any) -> Stat:
 
 
 class translated:
-    """Turns the object store's own errors into ours."""
+    """Turns the object store's own errors into ours. Raises BadInput for a path that no object can have."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, path: str = "") -> None:
+        self.address, self.path = address, path
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        if not possible(self.path):
+            raise BadInput(f"{self.address}: no object can be named {self.path[:80]!r}.")
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BaseError | OSError | ValueError) and not isinstance(error, LoupeError):
+        if isinstance(error, BaseError | OSError) and not isinstance(error, LoupeError):
             text = str(error)
             if "os error 28" in text or "No space left" in text or "QuotaExceeded" in text:
                 raise NoSpace(
@@ -187,6 +196,12 @@ class translated:
                 f"The store at {self.address} does not answer as it should: {text.splitlines()[0]}. "
                 "What was finished is safe: mend it and run again."
             ) from error
+
+
+def possible(path: str) -> bool:
+    """Whether objects can have this path: names come from files, which may say anything."""
+    parts = path.strip("/").split("/") if path else []
+    return not any(part in ("", ".", "..") or UNUSABLE.search(part) for part in parts)
 
 
 def connect(address: str | None = None) -> Objects:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from store import encoding, shards, summaries, together
+from store.belonging import exchanged, owned, owns
 from store.errors import BadInput, Corrupt, LoupeError, Missing, Unanswered
+from store.ids import is_id
+from store.ids import safe as safe
 from store.objects import Objects
 from store.schema import KINDS, VERSION, layout
 from store.seals import facts_of, sealed, unsound_run, unsound_status
 from store.shards import Artifact
 from store.status import Status as Status
+from store.weights import tensors as tensors
 
 KEPT = ("asked", "configurations", "lineage")  # facts that `Run.keep` keeps
 
@@ -73,7 +75,7 @@ class Run:
                 continue
             try:
                 if self.objects.stat(f"{self.path}/{name}/zarr.json"):
-                    self.opened[name] = shards.find(self.objects, f"{self.path}/{name}")
+                    self.artifact(name)
             except Unanswered:
                 raise
             except LoupeError as error:
@@ -84,12 +86,14 @@ class Run:
 
     def summarised(self) -> dict[str, Artifact]:
         """The artifacts as the summary of a finished run describes them; {} where there is none that is sound."""
-        return summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), self.opened)
+        found = summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), self.opened)
+        return found if all(owns(self.attributes, item) for item in found.values()) else {}
 
     def artifact(self, name: str) -> Artifact:
         """One artifact; raises Missing where the run has none of that name."""
         if name not in self.opened:
-            self.opened[name] = shards.find(self.objects, f"{self.path}/{name}")
+            found = shards.find(self.objects, f"{self.path}/{name}")
+            self.opened[name] = owned(self.id, self.attributes, found)
         return self.opened[name]
 
     def of_kind(self, kind: str) -> list[Artifact]:
@@ -103,7 +107,8 @@ class Run:
         """Allocates an artifact of a kind in the schema, or finds it there. A size may be for one array only: "float32.value"."""
         if name in self.opened:
             return self.opened[name]
-        facts = {"kind": kind, "promised": list(promised), "owner": self.id, "created": time.time(), **attributes}
+        facts = {"kind": kind, "promised": list(promised), "created": time.time(), **attributes}
+        facts["owner"] = self.attributes.get("id", self.id)  # that of a copied folder remains
         layouts = {}
         for key, array in KINDS[kind].items():
             lengths = dict(sizes) | {
@@ -111,7 +116,8 @@ class Run:
             }
             if all(name in lengths for name in array.dimensions):
                 layouts[key] = layout(array, lengths)
-        self.opened[name] = shards.create(self.objects, f"{self.path}/{name}", layouts, facts)
+        found = shards.create(self.objects, f"{self.path}/{name}", layouts, facts)
+        self.opened[name] = owned(self.id, self.attributes, found)
         return self.opened[name]
 
     def status(self) -> Status:
@@ -124,6 +130,8 @@ class Run:
         """A small object beside the artifacts that can be done without; {} where it is absent or damaged."""
         try:
             found = self.objects.get_json(f"{self.path}/{name}")
+        except Unanswered:
+            raise
         except LoupeError:
             found = None
         return found if isinstance(found, dict) else {}
@@ -166,10 +174,10 @@ class Run:
             for name, item in self.artifacts().items()
             if not item.missing()
         }
-        summary = {"artifacts": items, "seal": summaries.seal(items)}
-        self.objects.put(f"{self.path}/summary.json", json.dumps(summary).encode())
         body = summaries.consolidated(self.objects, self.path, self.attributes, self.artifacts())
         self.objects.put(f"{self.path}/zarr.json", json.dumps(body).encode())
+        summary = {"artifacts": items, "seal": summaries.seal(items)}  # last: with it the run is finished
+        self.objects.put(f"{self.path}/summary.json", json.dumps(summary).encode())
 
     def reopen(self) -> None:
         """Takes the summary away, because more is to be computed."""
@@ -203,8 +211,8 @@ class Run:
 
 def create_run(objects: Objects, run_id: str, attributes: Mapping[str, Any]) -> Run:
     """The run of this id, made now or found: who comes second reads what the first wrote."""
-    facts = sealed({"schema": VERSION, "uuid": uuid.uuid4().hex, "created": time.time(), **attributes})
-    body = {"zarr_format": 3, "node_type": "group", "attributes": facts}
+    facts = {"schema": VERSION, "uuid": uuid.uuid4().hex, "created": time.time(), **attributes, "id": run_id}
+    body = {"zarr_format": 3, "node_type": "group", "attributes": sealed(facts)}
     objects.create(f"runs/{safe(run_id)}/zarr.json", json.dumps(body).encode())
     return open_run(objects, run_id)
 
@@ -224,9 +232,10 @@ def open_run(objects: Objects, run_id: str) -> Run:
             f"Run {run_id} was written by a newer Loupe: its store schema is {attributes['schema']}, this one reads up to "
             f"{VERSION}. Update Loupe to open it."
         )
-    if unsound_run(attributes):
+    if unsound_run(attributes) or exchanged(objects, run_id, attributes):
         raise Corrupt(
-            f"runs/{run_id}/zarr.json is not what was written. Mend it with: python -m precompute verify {run_id} --repair"
+            f"runs/{run_id}/zarr.json is not what was written. Mend it with: python -m precompute verify {run_id} --repair, "
+            f"or delete the run: python -m precompute delete {run_id}"
         )
     return Run(objects, run_id, attributes)
 
@@ -250,19 +259,31 @@ def all_runs(objects: Objects, opener: Callable[[Objects, str], Run] = open_run)
 
 
 def delete_run(objects: Objects, run_id: str) -> int:
-    """Deletes a run, and its images where no other run shows them. Returns the bytes freed."""
-    half_deleted = run_id in run_ids(objects) and not objects.stat(f"runs/{safe(run_id)}/zarr.json")
-    own = [] if half_deleted else open_run(objects, run_id).datasets()
+    """Deletes a run, and its images where no other run shows them; of a link to a run, the link. Returns the bytes freed."""
+    if objects.is_link(f"runs/{safe(run_id)}"):
+        return objects.delete(f"runs/{run_id}")
+    own = remains(objects, run_id).datasets()
     others = [other for other in run_ids(objects) if other != run_id]
     unshared = [data for data in own if is_id(data) and not any(shows(objects, other, data) for other in others)]
-    objects.delete_each([f"runs/{run_id}/zarr.json"])  # first, so that no reader finds half a run
+    objects.clear(f"runs/{run_id}/zarr.json")  # first, so that no reader finds half a run
     return objects.delete(f"runs/{run_id}") + sum(objects.delete(f"datasets/{data}") for data in unshared)
 
 
-def shows(objects: Objects, run_id: str, data: str) -> bool:
-    """Whether a run may show these images; one of a newer Loupe or with damaged facts cannot be opened, but may."""
+def remains(objects: Objects, run_id: str) -> Run:
+    """The run of this id; without facts where they are damaged, or gone by a delete that was interrupted."""
     try:
-        return data in open_run(objects, run_id).datasets()
+        return open_run(objects, run_id)
+    except (Missing, Corrupt):
+        if run_id not in run_ids(objects):
+            raise
+        return Run(objects, run_id, {})
+
+
+def shows(objects: Objects, run_id: str, data: str) -> bool:
+    """Whether a run may show these images; so may what cannot be read: of a newer Loupe, or with damaged facts."""
+    try:
+        run = open_run(objects, run_id)
+        return data in run.datasets() or bool(run.unread)
     except Missing:
         return False
     except LoupeError:
@@ -273,27 +294,3 @@ def dataset(objects: Objects, dataset_id: str, run_id: str = "RUN") -> Artifact:
     """The evaluated images a run shows; `run_id` is the run named in the remedy for damage."""
     found = shards.find(objects, f"datasets/{safe(dataset_id)}")
     return Artifact(objects, found.path, dict(found.attributes) | {"owner": run_id})
-
-
-def safe(name: str) -> str:
-    """A name that stays inside its folder; raises BadInput for any other."""
-    if not is_id(name):
-        raise BadInput(f"'{name[:60]}' is no id: letters, digits, '-', '_' and '.' were expected.")
-    return name
-
-
-def is_id(name: str) -> bool:
-    return 0 < len(name) <= 120 and all(part.isalnum() or part in "-_." for part in name) and not name.startswith(".")
-
-
-def tensors(artifact: Artifact, epoch: int) -> dict[str, np.ndarray]:
-    """The state of the network after `epoch`, by tensor name, bit for bit as it was stored."""
-    flat = {name: artifact.read(name, epoch) for name in artifact.attributes["arrays"]}
-    state = {}
-    for item in artifact.attributes["tensors"]:
-        start, shape = item["start"], tuple(item["shape"])
-        count = int(np.prod(shape, dtype=np.int64))
-        if start + count > len(flat[item["array"]]):
-            raise Corrupt(f"{artifact.path} is shorter than its list of tensors says. {artifact.remedy()}")
-        state[item["name"]] = flat[item["array"]][start : start + count].reshape(shape)
-    return state

@@ -13,15 +13,15 @@ SEAL = "seal"
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of JSON with their own checksum among them, so that a changed one is not taken for what was written."""
     own = {name: value for name, value in facts.items() if name != SEAL}
-    return own | {SEAL: digest(own)}
+    return own | {SEAL: checksum_of(own)}
 
 
 def broken(facts: Mapping[str, Any]) -> bool:
     """Whether facts are not those that were sealed. Of what bears no seal, of an earlier Loupe, that cannot be said."""
-    return SEAL in facts and facts[SEAL] != digest({name: value for name, value in facts.items() if name != SEAL})
+    return SEAL in facts and facts[SEAL] != checksum_of({name: value for name, value in facts.items() if name != SEAL})
 
 
-def digest(facts: Mapping[str, Any]) -> str:
+def checksum_of(facts: Mapping[str, Any]) -> str:
     """The same before facts are written as JSON and after they are read."""
     return checksum(json.dumps(json.loads(json.dumps(facts)), sort_keys=True).encode())
 
@@ -60,7 +60,7 @@ def few(value: Any) -> bool:
     return count(value) and value < 10**6
 
 
-def each(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def all_of(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """A test of lists of what the other tests, and of the values of a mapping."""
     return lambda value: (
         isinstance(value, list | dict) and all(map(of, value.values() if isinstance(value, dict) else value))
@@ -71,13 +71,14 @@ def mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-ARTIFACT = {"kind": text, "arrays": each(count), "promised": each(count), "dataset": text, "created": number,
-            "metadata": each(text), "thinned": each(count), "obstacle": text, "layer": text, "technique": text}  # fmt: skip
-RUN = {"schema": few, "uuid": text, "created": number, "recipe": mapping, "classes": each(text), "epochs": few,
-       "kept": each(count), "dataset": text, "training_images": text, "network": text, "layers": each(mapping),
+ARTIFACT = {"kind": text, "arrays": all_of(count), "promised": all_of(count), "dataset": text, "created": number,
+            "metadata": all_of(text), "thinned": all_of(count), "obstacle": text, "layer": text, "technique": text,
+            "name": text, "owner": text}  # fmt: skip
+RUN = {"schema": few, "id": text, "uuid": text, "created": number, "recipe": mapping, "classes": all_of(text), "epochs": few,
+       "kept": all_of(count), "dataset": text, "training_images": text, "network": text, "layers": all_of(mapping),
        "default_layer": text, "parameters": count, "provenance": mapping, "fingerprints": mapping, "origin": text}  # fmt: skip
 STATUS = {"state": text, "doing": text, "done": count, "of": count, "seconds_left": number, "reason": text, "at": number,
-          "rates": each(number)}  # fmt: skip
+          "rates": all_of(number)}  # fmt: skip
 
 
 def unsound_artifact(facts: Mapping[str, Any]) -> bool:

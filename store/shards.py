@@ -22,7 +22,7 @@ from store.errors import BadInput, Corrupt, Missing
 from store.objects import Objects, Stat
 from store.schema import Layout
 from store.seals import facts_of, sealed, unsound_artifact, whole
-from store.soundness import digest, marks, problem, stands, written
+from store.soundness import marks, problem, stands, stored_checksum, written
 from store.together import each, spans
 
 LEFTOVER_SECONDS = 10.0  # how long an unmarked shard of somebody else's may still be completed by its writer
@@ -129,9 +129,7 @@ class Artifact:
     def check(self, name: str, index: int) -> None:
         """Raises unless the shard is marked and is what its mark says; a shard already found sound costs one stat."""
         if index in self.attributes.get("thinned", ()):
-            raise Missing(
-                f"The {self.kind} of epoch {index} were deleted to save space; what was computed from them stays."
-            )
+            raise Missing(f"The {self.kind} of epoch {index} were deleted to save space; what came of them stays.")
         if index not in self.known and index not in self.marked():
             raise Missing(
                 f"{self.path} has no finished {name} at {index}: it is still being computed, or was not asked for."
@@ -179,7 +177,8 @@ class Artifact:
     def place(self, index: int, data: Mapping[str, Encoded]) -> bool:
         """Creates the objects; an equal one left by a killed writer is taken over, a different one makes this False."""
         return all(
-            self.objects.create(key := self.key(name, index), item) or digest(self.objects, key) == checksum(item)
+            self.objects.create(key := self.key(name, index), item)
+            or stored_checksum(self.objects, key) == checksum(item)
             for name, item in data.items()
         )
 
@@ -262,7 +261,8 @@ def create(objects: Objects, path: str, layouts: Mapping[str, Layout], attribute
     if objects.stat(f"{path}/zarr.json"):
         return find(objects, path)
     memory: dict[str, Any] = {}
-    facts = dict(attributes) | {"arrays": {name: len(item.shape) for name, item in layouts.items()}}
+    sizes = {name: len(item.shape) for name, item in layouts.items()}
+    facts = dict(attributes) | {"name": path.rpartition("/")[2], "arrays": sizes}
     group = zarr.create_group(MemoryStore(memory), attributes={})
     for name, item in layouts.items():
         kind = np.dtype(item.array.dtype)
@@ -295,6 +295,6 @@ def find(objects: Objects, path: str) -> Artifact:
             f"{path}/zarr.json describes no artifact of Loupe's: its attributes lack 'arrays' and 'promised'."
         )
     artifact = Artifact(objects, path, attributes)
-    if unsound_artifact(attributes):
+    if unsound_artifact(attributes) or attributes.get("name", artifact.name) != artifact.name:  # that of its neighbour
         raise Corrupt(f"{path}/zarr.json is not what was written. {artifact.remedy()}")
     return artifact

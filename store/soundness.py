@@ -52,11 +52,11 @@ def problem(
     if not thorough and stat.size > READ_WHOLE and "ends" in mark:
         sound = checksum(objects.ends(key, stat.size, ENDS)) == mark["ends"]
     else:
-        sound = digest(objects, key) == mark["blake2b"]
+        sound = stored_checksum(objects, key) == mark["blake2b"]
     return None if sound else f"{key} is not what was written: its checksum differs from its mark."
 
 
-def digest(objects: Objects, key: str) -> str:
+def stored_checksum(objects: Objects, key: str) -> str:
     """The checksum of an object, read piece by piece; of nothing where there is none."""
     found = hashlib.blake2b(digest_size=16)
     for piece in objects.pieces(key):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from store.encoding import checksum
-from store.errors import LoupeError
+from store.errors import Corrupt
 from store.objects import Objects
 from store.seals import unsound_artifact, whole
 from store.shards import Artifact
@@ -58,7 +58,7 @@ def sound_marks(item: Any) -> dict[int, Any] | None:
 
 def problems(objects: Objects, run: str, artifacts: Mapping[str, Artifact]) -> list[str]:
     """A sentence where the zarr.json of a finished run does not say of its members what they say of themselves."""
-    with suppress(LoupeError, KeyError, TypeError):
+    with suppress(Corrupt, KeyError, TypeError):
         held = objects.get_json(f"{run}/zarr.json")
         if not artifacts or held == consolidated(objects, run, held["attributes"], artifacts):
             return []

@@ -2,6 +2,17 @@
 
 from store.arrays import Array
 
+
+def likenesses(dimensions: tuple[str, ...], maps: str) -> dict[str, Array]:
+    """How alike two maps are, by each measure there is; maps: which two."""
+    texts = {
+        "spearman": f"rank correlation of {maps}; NaN: one of them is flat",
+        "spearman_absolute": "the same of the maps' magnitudes",
+        "ssim": "structural similarity of the raw maps; NaN: under 32 pixels a side",
+    }
+    return {name: Array(dimensions, "float32", text) for name, text in texts.items()}
+
+
 TRUST: dict[str, dict[str, Array]] = {
     "attention": {
         "share": Array(
@@ -26,19 +37,7 @@ TRUST: dict[str, dict[str, Array]] = {
             ("epoch", "mode", "image"), "float32", "largest change of a logit by the shift and its correction"
         ),
         "changed": Array(("epoch", "mode", "image"), "int8", "1: another class is predicted then"),
-        "spearman": Array(
-            ("epoch", "technique", "mode", "image"),
-            "float32",
-            "rank correlation of the map before and after; NaN: one of them is flat",
-        ),
-        "spearman_absolute": Array(
-            ("epoch", "technique", "mode", "image"), "float32", "the same of the maps' magnitudes"
-        ),
-        "ssim": Array(
-            ("epoch", "technique", "mode", "image"),
-            "float32",
-            "structural similarity of the raw maps; NaN: under 32 pixels a side",
-        ),
+        **likenesses(("epoch", "technique", "mode", "image"), "the map before and after"),
         "largest": Array(
             ("epoch", "technique", "mode", "image"),
             "float32",
@@ -50,36 +49,15 @@ TRUST: dict[str, dict[str, Array]] = {
         "kept": Array(
             ("epoch", "order", "stage", "draw"), "float32", "share of the images whose predicted class stays"
         ),
-        "spearman": Array(
+        **likenesses(
             ("epoch", "technique", "order", "stage", "draw", "image"),
-            "float32",
-            "rank correlation of the trained network's map and the randomised one's; NaN: one of them is flat",
-        ),
-        "spearman_absolute": Array(
-            ("epoch", "technique", "order", "stage", "draw", "image"), "float32", "the same of the maps' magnitudes"
-        ),
-        "ssim": Array(
-            ("epoch", "technique", "order", "stage", "draw", "image"),
-            "float32",
-            "structural similarity of the raw maps; NaN: under 32 pixels a side",
+            "the trained network's map and the randomised one's",
         ),
     },
     "sanity-stability": {
         "number": Array(("epoch", "image"), "int32", "number of each image among the evaluated ones"),
         "kept": Array(("epoch", "draw"), "float32", "share of the images whose predicted class stays under the noise"),
-        "spearman": Array(
-            ("epoch", "technique", "draw", "image"),
-            "float32",
-            "rank correlation of the clean image's map and the noisy one's; NaN: one of them is flat",
-        ),
-        "spearman_absolute": Array(
-            ("epoch", "technique", "draw", "image"), "float32", "the same of the maps' magnitudes"
-        ),
-        "ssim": Array(
-            ("epoch", "technique", "draw", "image"),
-            "float32",
-            "structural similarity of the raw maps; NaN: under 32 pixels a side",
-        ),
+        **likenesses(("epoch", "technique", "draw", "image"), "the clean image's map and the noisy one's"),
         "earlier": Array(("epoch", "lag"), "int32", "the kept epoch that many kept epochs before; -1: none"),
         "over_epochs": Array(
             ("epoch", "technique", "lag", "image"),

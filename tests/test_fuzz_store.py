@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from store import folders, judgements, runs, soundness
 from store.errors import BadInput, Corrupt, LoupeError
 from store.judgements import Observation
 from store.objects import Objects, connect
-from store.runs import Run, open_run
+from store.runs import Run, create_run, open_run
 from tests import tiny, worlds
 from tests.fuzz import store_contents
 from tests.fuzz.full import OTHER, RUN
@@ -165,6 +166,24 @@ def test_an_artifact_whose_facts_were_changed_is_named_and_the_others_are_there(
     assert any("saliency-cam" in problem for problem in run.verify())
 
 
+def test_a_whole_file_of_something_else_is_not_taken_for_what_lay_there(objects: Objects, folder: Path) -> None:
+    worlds.make_world(folder, name="other", epochs=1, classes=7, images=12)
+    run, other = folder / "runs" / RUN, folder / "runs/other-0123456789"
+    shutil.copytree(run, folder / "runs/copied")
+    (run / "summary.json").unlink()
+    shutil.copy(run / "saliency-grad-cam/zarr.json", run / "saliency-cam/zarr.json")
+    shutil.copy(other / "training/zarr.json", run / "training/zarr.json")
+    assert set(run_in(objects).artifacts()) == {EVALUATION, "saliency-grad-cam", "saliency-grad-cam++"}
+    assert len([problem for problem in run_in(objects).verify() if "Mend it" in problem]) == 2
+    shutil.copy(other / "zarr.json", run / "zarr.json")
+    with pytest.raises(Corrupt, match="not what was written"):
+        run_in(objects)
+    copied = open_run(objects, "copied")
+    assert "saliency-cam" in copied.artifacts() and copied.verify() == []
+    (folder / "runs/copied/summary.json").unlink()
+    assert "saliency-cam" in open_run(objects, "copied").artifacts()
+
+
 def test_values_are_not_read_by_a_changed_description(objects: Objects, folder: Path) -> None:
     changed(folder, f"runs/{RUN}/{EVALUATION}/logits/zarr.json", '"little"', '"big"')
     with pytest.raises(Corrupt, match="not what was written"):
@@ -241,6 +260,14 @@ def test_repair_mends_facts_and_what_stands_in_the_way(tmp_path: Path) -> None:
     for name, values in before.items():
         item = again.artifacts()[name]
         np.testing.assert_array_equal(item.read(name_of(item), item.marked()[-1]), values)
+
+
+def test_repair_takes_away_a_link_to_another_runs_artifact_alone(objects: Objects, folder: Path) -> None:
+    run = create_run(objects, "twin-1", {})
+    (folder / "runs/twin-1" / EVALUATION).symlink_to(folder / "runs" / RUN / EVALUATION)
+    assert run.artifacts() == {} and f"that of run {RUN}" in run.unread[EVALUATION]
+    remove_damage(run)
+    assert objects.folders("runs/twin-1") == [] and run_in(objects).verify() == []
 
 
 def name_of(item: object) -> str:

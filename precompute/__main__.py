@@ -169,7 +169,7 @@ def mend(objects: Objects, item: Run) -> None:
 
 @app.command(name="import")
 def import_(
-    checkpoints: Annotated[Path, typer.Argument(help="folder of .pt files, the number of the epoch in each name")],
+    checkpoints: Annotated[Path, typer.Argument(help="folder of checkpoints, the number of the epoch in each name")],
     recipe: Annotated[Path, typer.Argument(help="recipe that names the data set and the network they belong to")],
     store: StoreOption = None,
 ) -> None:
@@ -195,12 +195,20 @@ def enqueue(
     """Ask workers for runs: now, or tonight. A recipe may hold a grid of values; all its points are asked for."""
     batch = batches.read(recipes_)
     place, begins = queue.connect(), batches.next_time(at) if at else None
+    there = {job.id: standing(job) for job in place.jobs(limit=None) if job.active and (at or job.state != "scheduled")}
     for recipe in batch:
-        out.print(f"{place.enqueue(recipe, by=by, priority=priority, at=begins)[:8]}  {recipe.name}")
+        job = place.enqueue(recipe, by=by, priority=priority, at=begins)
+        out.print(f"{job[:8]}  {recipe.name}{there.get(job, '')}")
     when = f"not before {moment(begins)}" if begins else "as soon as a worker is free"
     out.print(f"{len(batch)} jobs, {when}.")
     if not any(worker.alive for worker in queue.workers(connect())):
         out.print("No worker is running. Start one: python -m precompute worker")
+
+
+def standing(job: queue.Job) -> str:
+    """What is said of a job that was there before, and stays as it is."""
+    when = f", not before {moment(job.at)}" if job.state == "scheduled" else ""
+    return f"  (asked for already: {job.state}{when})"
 
 
 @app.command()
@@ -216,12 +224,16 @@ def jobs(
         if said:
             act(one_of(found, said).id)
             found = place.jobs(limit=None)
-    table = Table("job", "recipe", "state", "asked", "ended", "by", "run", "", box=None, header_style="bold")
+    table = Table("job", "recipe", "state", "asked", "ended", "by", box=None, header_style="bold")
+    table.add_column("run", overflow="fold")
     for job in found:
         when = f"not before {moment(job.at)}" if job.state == "scheduled" else moment(job.ended)
-        facts = (job.id[:8], job.name, job.state, moment(job.asked), when, job.by, job.run, job.reason)
+        facts = (job.id[:8], job.name, job.state, moment(job.asked), when, job.by, job.run)
         table.add_row(*(escape(fact) for fact in facts))
     out.print(table if found else "No jobs. Ask for some: python -m precompute enqueue recipes/demo.toml")
+    for job in found:
+        if job.reason:
+            out.print(escape(f"{job.id[:8]} {job.name}: {job.reason}"))
 
 
 def one_of(found: list[queue.Job], said: str) -> queue.Job:
@@ -266,7 +278,7 @@ def delete(
 ) -> None:
     """Delete a run and everything computed from it; asks first."""
     objects = connect(store)
-    item = runs.open_run(objects, run_id)
+    item = runs.remains(objects, run_id)
     if not yes and not typer.confirm(f"Delete {item.id}, {item.size() / 1e6:,.1f} MB, weights and all?"):
         raise typer.Abort
     out.print(f"Deleted {item.id}: {runs.delete_run(objects, run_id) / 1e6:,.1f} MB freed.")

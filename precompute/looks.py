@@ -10,8 +10,9 @@ from contextlib import suppress
 from dbos import DBOS
 
 from precompute.child import COMMAND, Child
-from precompute.queue import Queue, reached
+from precompute.queue import Queue, reached, seconds
 from precompute.remote import LOOK, LOOKS, packed, unpacked
+from precompute.rows import listed
 from store.errors import LoupeError
 
 LIMIT_SECONDS = 30.0
@@ -49,10 +50,11 @@ def listen(address: str) -> None:
 
 def tidy(place: Queue) -> None:
     """Deletes what nobody came back for."""
-    client, old = place.client, (time.time() - KEPT_SECONDS) * 1000
+    client, old = place.client, time.time() - KEPT_SECONDS
     with suppress(LoupeError), reached(place.address):
-        left = client.list_workflows(name=LOOK, load_input=False, load_output=False)
-        client.delete_workflows([item.workflow_id for item in left if (item.created_at or 0) < old])
+        left, damaged = listed(client, LOOK, load_input=False, load_output=False)
+        late = [item.workflow_id for item in left if (seconds(item.created_at) or 0.0) < old]
+        client.delete_workflows(late + damaged)
 
 
 def end() -> None:

@@ -41,15 +41,20 @@ class Progress:
         self.say()
 
     def seconds_left(self) -> float | None:
-        """None before the first step is timed. A kind of step that never was counts as long as the average one."""
-        if not self.timed:
+        """None before the first epoch, or where nothing is trained the first step, is timed: by an earlier process, too.
+
+        A kind of step that never was counts as long as the average one.
+        """
+        to_train = self.planned["training"] > self.finished["training"]
+        if not self.timed or (to_train and not (self.timed["training"] or "training" in self.earlier)):
             return None
-        average = sum(self.seconds.values()) / self.timed.total()
-        left = -(time.monotonic() - self.began) if self.current else 0.0
+        average, rates = sum(self.seconds.values()) / self.timed.total(), self.rates()
+        left = 0.0
         for kind, planned in self.planned.items():
-            each = self.seconds[kind] / self.timed[kind] if self.timed[kind] else average
-            left += max(planned - self.finished[kind], 0) * each
-        return max(left, 0.0)
+            each = rates.get(kind, average)
+            under_way = time.monotonic() - self.began if kind == self.current else 0.0
+            left += max(max(planned - self.finished[kind], 0) * each - min(under_way, each), 0.0)
+        return left
 
     def status(self, state: str = "running", reason: str = "") -> Status:
         done, of = sum(self.finished.values()), sum(self.planned.values())

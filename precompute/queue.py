@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from precompute.recipe import Recipe, digest
+from precompute.rows import UNREADABLE, listed
 from store import objects as places
 from store.errors import BadInput, LoupeError, Missing
 from store.workers import Worker, workers
@@ -28,7 +29,10 @@ RUNS = "runs"  # the queue of runs, and
 MAKE = "make"  # its workflow
 LATEST_MS = 253_000_000_000_000  # in the year 9987
 PRIORITIES = range(1, 10)  # 1 first, 5 usual
+ACTIVE = ["ENQUEUED", "DELAYED", "PENDING"]
 STATES = {"ENQUEUED": "waiting", "DELAYED": "scheduled", "PENDING": "running", "CANCELLED": "cancelled"}
+ENDS = ("finished", "failed", "cancelled")
+DAMAGED = "Its row in the queue's database cannot be read: something else wrote into it. Forget it, and ask for the run again."
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def reached(address: str) -> Iterator[None]:
         yield
     except LoupeError:
         raise
-    except ValueError as error:  # of the address, or of a row that somebody else wrote; its text may hold the password
+    except UNREADABLE as error:  # the address, or a row that somebody else wrote; its text may hold the password
         raise LoupeError(
             f"The queue at {shown(address)} cannot be read: its address or a row of it is damaged."
         ) from error
@@ -153,10 +157,24 @@ class Queue:
         if at is not None and at > time.time():
             options["delay_seconds"] = at - time.time()
         with reached(self.address):
-            job = self.client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
+            job = self.standing(fields, forgotten=True) or self.client.enqueue(options, fields, about).workflow_id  # type: ignore[arg-type]
             if at is None and self.client.list_workflows(workflow_ids=[job], status="DELAYED", load_input=False):
                 self.client.set_workflow_delay(job, delay_seconds=0)  # it was asked for tonight: now counts
         return job
+
+    def standing(self, fields: Mapping[str, Any], *, forgotten: bool = False) -> str:
+        """Id of a job for this recipe that waits or runs, "" where there is none.
+
+        forgotten: only among those that DBOS would not find, because it forgets its deduplication id where a job is retried,
+        or given back by a worker that stops; the recipes of these few are read, not of all in the queue.
+        """
+        which: dict[str, Any] = {"status": ACTIVE, "load_output": False}
+        if forgotten:
+            rows, _ = listed(self.client, MAKE, load_input=False, **which)
+            which["workflow_ids"] = [row.workflow_id for row in rows if not row.deduplication_id]
+            if not which["workflow_ids"]:
+                return ""
+        return next((job.id for job in self.found(**which) if job.active and job.recipe == fields), "")
 
     def jobs(self, limit: int | None = 500) -> list[Job]:
         """The latest jobs, latest first; all of them with None."""
@@ -173,11 +191,12 @@ class Queue:
 
     def found(self, **which: Any) -> list[Job]:
         with reached(self.address):
-            return [job_of(item) for item in self.client.list_workflows(name=MAKE, sort_desc=True, **which)]
+            whole, damaged = listed(self.client, MAKE, **which)
+            return [*map(job_of, whole), *map(unreadable, damaged)]
 
     def waiting(self) -> bool:
         """Whether any job waits for a worker at this moment."""
-        return bool(self.found(status="ENQUEUED", limit=1, load_output=False))
+        return any(job.active for job in self.found(status="ENQUEUED", limit=1, load_output=False))
 
     def cancel(self, job_id: str, by: str = "") -> None:
         """Ends a job; one that runs ends after the step it is in. What is finished stays."""
@@ -197,6 +216,8 @@ class Queue:
                 f"Job {job.name} is {job.state}; only what failed, was cancelled or is finished can be retried."
             )
         with reached(self.address):
+            if again := self.standing(job.recipe):
+                raise BadInput(f"{job.name} was asked for again meanwhile: job {again[:8]} makes it.")
             self.client.update_workflow_attributes(
                 job_id, {"reason": "", "retried": by, "deaths": 0, "failed": False}, merge=True
             )
@@ -218,7 +239,7 @@ def job_of(status: "WorkflowStatus") -> Job:
     about = status.attributes if isinstance(status.attributes, dict) else {}
     args, lines = given.get("args"), output.get("log")
     recipe = next((item for item in args if isinstance(item, dict)), {}) if isinstance(args, list | tuple) else {}
-    state = STATES.get(status.status) or str(output.get("state", "failed"))
+    state = STATES.get(status.status) or (said if (said := output.get("state")) in ENDS else "failed")
     if about.get("failed") and state == "cancelled":  # given up by a worker, not by a person
         state = "failed"
     return Job(
@@ -231,7 +252,7 @@ def job_of(status: "WorkflowStatus") -> Job:
         started=seconds(status.dequeued_at),
         ended=seconds(status.completed_at),
         at=seconds(status.delay_until_epoch_ms),
-        priority=status.priority or 5,
+        priority=status.priority if status.priority and status.priority in PRIORITIES else 5,
         worker=status.executor_id or "",
         run=str(output.get("run") or about.get("run", "")),
         reason=str(output.get("reason") or about.get("reason") or (status.error or "")),
@@ -239,6 +260,11 @@ def job_of(status: "WorkflowStatus") -> Job:
         parent=str(about.get("parent", "")),
         hypothesis=str(about.get("hypothesis", "")),
     )
+
+
+def unreadable(job_id: str) -> Job:
+    """A job of which nothing is known but that there is one."""
+    return Job(job_id, "?", {}, "failed", "", 0.0, None, None, None, 5, "", "", DAMAGED, (), "", "")
 
 
 def seconds(milliseconds: int | None) -> float | None:

@@ -229,6 +229,8 @@ def test_enqueue_lists_what_waits_and_says_that_no_worker_is_there(tmp_path: Pat
     done = asked("enqueue", recipe, "--by", "Ada", "--at", "23:59", "--priority", 1, folder=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "tiny-3" in done.stdout and "2 jobs, not before" in done.stdout and "No worker is running" in done.stdout
+    again = asked("enqueue", recipe, "--at", "23:58", folder=tmp_path)
+    assert again.stdout.count("asked for already: scheduled, not before") == 2
     listed = asked("jobs", folder=tmp_path).stdout
     assert listed.count("scheduled") == 2 and "Ada" in listed
     job = next(line.split()[0] for line in listed.splitlines() if "tiny-4" in line)

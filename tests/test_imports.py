@@ -17,6 +17,7 @@ NO_TORCH = {
         "decoding",
         "opening",
         "queue",
+        "rows",
         "child",
         "remote",
         "batches",

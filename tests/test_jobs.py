@@ -12,7 +12,7 @@ from precompute import bench, jobs, making, succession
 from precompute.bench import open_bench
 from precompute.queue import Queue
 from store import runs
-from store.errors import LoupeError, Missing, NoSpace
+from store.errors import Missing, NoSpace
 from store.objects import Objects, connect
 from tests import tiny
 
@@ -62,13 +62,38 @@ def test_a_row_of_the_wrong_types_is_still_a_job(row: dict[str, object], place: 
     changed(tmp_path, **row)
     found = place.job(job)
     assert found.name == "tiny" and isinstance(found.asked, float) and isinstance(found.log, tuple)
+    assert place.enqueue(tiny.recipe(tmp_path, name="other")) != job
 
 
-def test_a_row_that_cannot_be_read_is_a_sentence(place: Queue, tmp_path: Path) -> None:
-    place.enqueue(tiny.recipe(tmp_path))
-    changed(tmp_path, attributes="{")
-    with pytest.raises(LoupeError, match="cannot be read"):
-        place.jobs()
+@pytest.mark.parametrize(
+    "damage",
+    [{"attributes": "{"}, {"attributes": "[" * 9999}, {"authenticated_roles": "x"}],
+    ids=("no JSON", "too deep", "of another column"),
+)
+def test_a_row_that_cannot_be_read_does_not_hide_the_others(
+    damage: dict[str, object], place: Queue, tmp_path: Path
+) -> None:
+    damaged = place.enqueue(tiny.recipe(tmp_path, name="damaged"))
+    changed(tmp_path, **damage)
+    assert not place.waiting()
+    there = [place.enqueue(tiny.recipe(tmp_path, name=f"r{number}")) for number in range(5)]
+    found = place.jobs()
+    assert {job.id for job in found[:-1]} == {*there} and found[-1].id == damaged
+    assert found[-1].state == "failed" and "cannot be read" in found[-1].reason
+    assert len(place.jobs(limit=2)) == 2
+    place.forget(damaged)
+    assert {job.id for job in place.jobs()} == {*there}
+
+
+@pytest.mark.parametrize("row", [{"priority": "x"}, {"status": "SUCCESS"}, {"status": "odd"}])
+def test_a_page_finds_nothing_odd_in_a_row(row: dict[str, object], place: Queue, tmp_path: Path) -> None:
+    job = place.enqueue(tiny.recipe(tmp_path))
+    changed(tmp_path, **row)
+    with sqlite3.connect(tmp_path / "queue.sqlite") as database:
+        said = json.dumps({"state": "unheard of"})
+        database.execute("insert into workflow_output (workflow_uuid, output) values (?, ?)", (job, said))
+    found = place.job(job)
+    assert found.priority == 5 and found.state in ("waiting", "failed")
 
 
 def test_a_job_whose_outcome_the_queue_lost_goes_on(place: Queue, tmp_path: Path) -> None:
@@ -79,6 +104,18 @@ def test_a_job_whose_outcome_the_queue_lost_goes_on(place: Queue, tmp_path: Path
     assert first == {job} and place.job(job).state == "running"  # it may just be ending
     succession.pick_up(place, "me", set(), first)
     assert place.job(job).state == "waiting"
+
+
+@pytest.mark.parametrize("about", ["[]", '{"deaths": "x"}', "null"])
+def test_a_row_that_cannot_be_begun_is_given_up_and_the_others_go_on(
+    about: str, place: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(succession, "DEATHS", 2)
+    job = place.enqueue(tiny.recipe(tmp_path))
+    for turn in range(2):
+        changed(tmp_path, status="PENDING", executor_id="me", **({} if turn else {"attributes": about}))
+        succession.pick_up(place, "me", set(), {job})
+    assert place.job(job).state == "failed" and "begun 2 times" in place.job(job).reason
 
 
 def test_cancelled_while_it_waits_it_says_so(

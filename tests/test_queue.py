@@ -84,6 +84,21 @@ def test_what_waits_can_be_cancelled_retried_and_forgotten(place: Queue, tmp_pat
         place.job(job)
 
 
+def test_what_is_retried_or_given_back_is_not_asked_for_twice(place: Queue, tmp_path: Path) -> None:
+    recipe = tiny.recipe(tmp_path)
+    job = place.enqueue(recipe)
+    place.client.resume_workflow(job, queue_name=queue.RUNS)  # as a worker does that stops
+    assert place.enqueue(recipe) == job
+    place.cancel(job)
+    other = place.enqueue(recipe)
+    assert other != job
+    with pytest.raises(BadInput, match=f"asked for again meanwhile: job {other[:8]}"):
+        place.retry(job)
+    place.cancel(other)
+    place.retry(job)
+    assert place.enqueue(recipe) == job
+
+
 @pytest.mark.parametrize("address", ["mysql://root:secret@host/db", "ftp://somewhere"])
 def test_an_address_that_is_none_is_named_without_its_password(address: str) -> None:
     with pytest.raises(BadInput, match="LOUPE_QUEUE") as error:

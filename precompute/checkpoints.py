@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from store.errors import BadInput, Missing
 
+SAFE = ".safetensors"  # a file of it holds tensors by name, and nothing else
 WRAPPERS = (
     "state_dict",
     "model_state_dict",
@@ -26,16 +28,18 @@ OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")  # name
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
-    """The weights in a file that torch.save wrote, read without running any code in it.
+    """The weights in a file that torch.save or safetensors wrote, read without running any code in it.
 
     Takes a plain state dict or one under a usual key ("state_dict", "model", …), and drops the prefixes that DataParallel and
     torch.compile add. Raises Missing, or BadInput where the file holds anything else.
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise Missing(f"There is no checkpoint file '{file}'. weights takes the path of a file that torch.save wrote.")
+        raise Missing(
+            f"There is no checkpoint file '{file}'. weights takes the path of a file that torch.save or safetensors wrote."
+        )
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = _content(file)
     except Exception as error:  # a damaged or hostile file raises whatever its bytes lead to
         raise BadInput(
             f"{file} is not a checkpoint that can be read safely: {_first_line(error)} "
@@ -51,6 +55,12 @@ def read_checkpoint(path: Path | str) -> dict[str, Tensor]:
             "Save the weights alone, with torch.save(model.state_dict(), file)."
         )
     return clean(content)
+
+
+def _content(file: Path) -> Any:
+    if file.suffix.lower() == SAFE:
+        return safetensors.torch.load_file(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _first_line(error: Exception) -> str:
@@ -124,10 +134,16 @@ def _problems(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[st
         for key, value in own.items()
         if key in state and state[key].shape != value.shape
     ]
+    types = [  # quantised or complex ones, of which copying makes another network
+        f"{key} {state[key].dtype} instead of {value.dtype}"
+        for key, value in own.items()
+        if key in state and value.is_floating_point() and not state[key].is_floating_point()
+    ]
     kinds = {
         "missing": [key for key in own if key not in state],
         "unexpected": [key for key in state if key not in own],
         "of another shape": shapes,
+        "of another type": types,
     }
     return [
         f"{len(keys)} {kind} ({', '.join(keys[:3])}{', …' * (len(keys) > 3)})" for kind, keys in kinds.items() if keys

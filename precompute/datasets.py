@@ -271,7 +271,7 @@ def _npz_arrays(path: str) -> dict[str, np.ndarray]:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except Exception as error:  # damaged bytes make zipfile and NumPy raise a dozen kinds of errors
-        said = str(error).partition(". ")[0].rstrip(".") or type(error).__name__
+        said = str(error).partition(". ")[0].rstrip(".")[:200] or type(error).__name__  # zipfile quotes what it found
         raise BadInput(
             f"{file} is not an .npz file of plain arrays: {said}. Write it with numpy.savez; arrays of "
             "Python objects are refused, because reading them runs code."

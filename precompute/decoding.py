@@ -30,7 +30,11 @@ def decode(source: bytes | Path, name: str = "", *, upright: bool = True) -> tup
     if not (source.stat().st_size if isinstance(source, Path) else source):
         raise BadInput(f"{name} is empty. Copy or upload it again.")
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        # never by its path: Pillow maps such a file into memory, and a TIFF that lies on its side then gets the wrong width
+        with (
+            io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream,
+            Image.open(stream, formats=FORMATS) as image,
+        ):
             if image.width * image.height > MOST_PIXELS:
                 claim = f"{image.width:,} × {image.height:,} pixels"
                 raise BadInput(f"{name} claims {claim}; at most {MOST_PIXELS:,} are decoded. Scale it down first.")

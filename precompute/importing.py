@@ -9,7 +9,7 @@ from torch import Tensor
 
 from precompute import elsewhere
 from precompute.bench import Bench, placed
-from precompute.checkpoints import fit, read_checkpoint
+from precompute.checkpoints import SAFE, fit, read_checkpoint
 from precompute.making import steps
 from precompute.material import Material, gather
 from precompute.models import Classifier
@@ -20,7 +20,7 @@ from store.objects import Objects
 from store.runs import Run, Status
 from store.shards import checksum
 
-SUFFIXES = (".pt", ".pth")
+SUFFIXES = (".pt", ".pth", SAFE)
 WHOLE_NUMBER = re.compile(r"(?<!\d)(?<!\d\.)(?<!\de[-+])\d+(?!\d|\.\d|e[-+]\d)")  # not the parts of 0.91 or 1e-05
 LAST_EPOCH = 10_000
 
@@ -64,7 +64,7 @@ def checkpoints(folder: Path) -> dict[int, Path]:
     if not found:
         others = ", ".join(sorted({f"*{item.suffix}" for item in place.iterdir() if item.suffix})[:5])
         raise Missing(
-            f"There are no checkpoints in '{place}': files named *.pt or *.pth were expected"
+            f"There are no checkpoints in '{place}': files named *.pt, *.pth or *{SAFE} were expected"
             f"{f', it holds {others}' if others else ''}. Write them with torch.save(model.state_dict(), file)."
         )
     return dict(sorted(found.items()))

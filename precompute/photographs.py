@@ -4,8 +4,10 @@ What one picture becomes is decided in decoding.py.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from precompute.decoding import THREADS, boxes_in_square, decode, kept_share, pa
 from store.errors import BadInput, Missing
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-MOST_KEPT = 750_000_000  # bytes of one split that stay in memory once decoded
+KEPT_OF_MEMORY = 8  # one split stays in memory, once decoded, if it takes no more than this part of it: an eighth
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # cgroups 2 and 1
 # Mean and standard deviation of ImageNet's training crops, as torchvision has them.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # fmt: off
@@ -32,9 +35,9 @@ def reader(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from image numbers (n,) to their squares (n, side, side, 3) uint8, decoded by a few threads.
 
-    What fits in MOST_KEPT bytes is decoded once and kept. Raises BadInput that names a damaged file.
+    What fits in an eighth of the memory is decoded once and kept. Raises BadInput that names a damaged file.
     """
-    keeps = len(files) * side * side * 3 <= MOST_KEPT
+    keeps = len(files) * side * side * 3 <= memory() // KEPT_OF_MEMORY
     kept = np.empty((len(files) if keeps else 0, side, side, 3), np.uint8)
     known = np.zeros(len(files), bool)
 
@@ -52,6 +55,15 @@ def reader(
         return kept[wanted] if keeps else pixels
 
     return read
+
+
+def memory() -> int:
+    """Bytes of memory of this machine, or those its container may use."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in LIMITS:
+        with suppress(OSError, ValueError):  # there is none, or it says "max"
+            found.append(int(file.read_text()))
+    return min(found)
 
 
 def _images(

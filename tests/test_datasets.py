@@ -405,7 +405,9 @@ def test_a_file_damaged_later_is_named(tmp_path):
 def test_small_sets_are_decoded_once_and_large_ones_streamed(tmp_path, monkeypatch):
     options = {"root": str(make_folder(tmp_path)), "size": 128}
     kept = load("folder", options)
-    monkeypatch.setattr(photographs, "MOST_KEPT", 100)
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "limit").write_text("800\n")  # of a very small container
+    monkeypatch.setattr(photographs, "LIMITS", [tmp_path / name for name in ("memory.max", "none", "limit")])
     streamed = load("folder", options)
     numbers = np.array([4, 0, 4, 2])
     assert np.array_equal(kept.train.read(numbers), streamed.train.read(numbers))

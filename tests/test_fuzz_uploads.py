@@ -1,6 +1,8 @@
 """Uploads: a slice of `python -m tests.fuzz uploads`, and what it found."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,30 @@ def test_the_fuzzer_notices_a_wrong_picture_and_a_raw_error(tmp_path: Path, monk
     assert any("differs" in running.tried(check, 0, case) for case in range(CASES))
     monkeypatch.setattr(opening, "decode", lambda data, name: 1 / 0)
     assert "ZeroDivisionError" in running.tried(check, 0, 1)
+
+
+OUTSIDE = """
+import os, pathlib, shutil, sys
+from tests.fuzz.watching import Watch
+inside, outside = map(pathlib.Path, sys.argv[1:])
+watch = Watch(inside)
+shutil.rmtree(inside / "a")  # which names what it removes from open folders
+(inside / "b").write_text("")
+print(repr(watch.news()))
+shutil.rmtree(outside / "a")
+os.rename(inside / "b", outside / "b")
+print(watch.news())
+"""
+
+
+def test_what_is_written_outside_is_noticed_and_nothing_else(tmp_path: Path) -> None:
+    for place in ("inside/a", "outside/a"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "x").write_text("")
+    command = [sys.executable, "-c", OUTSIDE, str(tmp_path / "inside"), str(tmp_path / "outside")]
+    said = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout
+    inside, outside = said.splitlines()
+    assert inside == "''" and outside == ", ".join(f"writes {tmp_path}/outside/{name}" for name in ("a/x", "a", "b"))
 
 
 def test_a_picture_that_keeps_the_decoder_busy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +104,17 @@ def test_frames_are_not_counted() -> None:
         np.testing.assert_array_equal(np.asarray(picture), 7)
 
 
+def test_a_tiff_that_lies_on_its_side_is_the_same_as_a_file(tmp_path: Path) -> None:
+    """Pillow maps uncompressed files into memory, this one with height and width exchanged."""
+    image = pictures.picture(np.random.default_rng(3), "L").resize((16, 60))
+    exif = Image.Exif()
+    exif[pictures.ORIENTATION] = 8
+    image.save(tmp_path / "one.tif", exif=exif)
+    found, _ = decoding.decode(tmp_path / "one.tif")
+    np.testing.assert_array_equal(np.asarray(found)[..., 0], np.rot90(np.asarray(image)))
+    assert decoding.sizes_of([tmp_path / "one.tif"]) == [(60, 16)]
+
+
 def test_transparency_is_laid_over_white_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole picture four times at four bytes a pixel was 750 MB of the largest."""
     monkeypatch.setattr(decoding, "BAND", 40)
@@ -108,6 +145,13 @@ def test_damaged_arrays_and_checkpoints_are_sentences(tmp_path: Path) -> None:
     file.write_bytes(data)
     with pytest.raises(BadInput, match="of plain arrays"):
         datasets.npz(path=str(file))
+    np.savez(file, train_x=np.zeros((9, 8, 8), np.uint8))
+    data = bytearray(file.read_bytes())
+    data[26:28] = b"\xff\x01"  # its name is as long as all that follows; zipfile quotes it
+    file.write_bytes(data)
+    with pytest.raises(BadInput, match="of plain arrays") as caught:
+        datasets.npz(path=str(file))
+    assert len(str(caught.value)) < 500
     file.write_bytes(b"PK\x03\x04" + bytes(50))
     with pytest.raises(BadInput, match=r"read safely: [^.]*\. Save the weights alone"):
         read_checkpoint(file)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from precompute import importing, making, recipe
 from precompute.bench import classifier
-from precompute.checkpoints import fit
+from precompute.checkpoints import fit, read_checkpoint
 from precompute.importing import checkpoints, epoch_of, import_run
 from precompute.making import make
 from store import runs
@@ -20,6 +21,22 @@ from store.runs import Run
 from tests import tiny
 
 EVERY = ["cam", "grad-cam", "smooth-grad-cam++"]
+
+
+def test_a_safetensors_file_is_read_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    network, file = nn.Linear(3, 2), tmp_path / "net-epoch-3.safetensors"
+    save_file({f"module.{name}": value for name, value in network.state_dict().items()}, file)
+    assert checkpoints(tmp_path) == {3: file}
+    read = read_checkpoint(file)
+    assert read.keys() == {"weight", "bias"} and torch.equal(read["weight"], network.weight)
+    save_file({"weight": torch.ones(2, 3, dtype=torch.int8), "bias": torch.ones(2, dtype=torch.bfloat16)}, file)
+    with pytest.raises(
+        BadInput, match=r"fit the network: 1 of another type \(weight torch.int8 instead of torch.float32\)"
+    ):
+        fit(network, read_checkpoint(file), file.name)
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(BadInput, match=r"net-epoch-3.safetensors is not a checkpoint that can be read safely"):
+        read_checkpoint(file)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +213,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_stored(
     ("names", "kind", "words"),
     [
         ([], Missing, "There are no checkpoints"),
-        (["notes.txt"], Missing, r"files named \*.pt or \*.pth were expected, it holds \*.txt"),
+        (["notes.txt"], Missing, r"files named \*.pt, \*.pth or \*.safetensors were expected, it holds \*.txt"),
         (["best.pt"], BadInput, "in best.pt it is none"),
         (["step-120000.pt"], BadInput, "in step-120000.pt it is 120000, and 10,000 is the most"),
         (["a-3.pt", "b-03.pth"], BadInput, "Epoch 3 is in a-3.pt and in b-03.pth"),

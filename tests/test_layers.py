@@ -197,14 +197,14 @@ def test_the_default_layer_is_the_deepest_that_shows_where(found, expected):
 
 def test_a_network_without_maps_has_no_default_layer():
     model = stack(nn.Flatten(), nn.Linear(27, 2))
-    with pytest.raises(BadInput, match="no layer of this network gives a map"):
+    with pytest.raises(BadInput, match="No layer of this network gives a map"):
         default_layer(trace(model, photographs(3)))
 
 
 def test_a_layer_left_out_of_the_list_can_still_be_named():
     model = stack(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), nn.Flatten(), nn.Linear(400, 2))
     assert layer_at(model, photographs(12), "0") == Layer("0", 4, 10, 10, nonnegative=True, whole=True)
-    with pytest.raises(BadInput, match="layer '1' gives no maps"):
+    with pytest.raises(BadInput, match="Layer '1' gives no maps"):
         layer_at(model, photographs(12), "1")
     with pytest.raises(BadInput, match="has no layer 'features'"):
         layer_at(model, photographs(12), "features")

@@ -32,7 +32,7 @@ CONTROLS: dict[str, Entry] = {
 }
 REPLACEMENTS: dict[str, Entry] = {
     "mean": Entry("precompute.roar.removal:mean", "Mean", "the mean colour of the training images"),
-    "blur": Entry("precompute.roar.removal:blurred", "Blur", "the image under a Gaussian of 10 % of its side"),
+    "blur": Entry("precompute.roar.removal:blurred", "Blur", "the image under a Gaussian of 10% of its side"),
     "noisy-linear": Entry(
         "precompute.roar.removal:noisy_linear",
         "Noisy linear (ROAD)",

@@ -47,9 +47,9 @@ def explain(
     the noise of techniques is a share; without it, the range of each image's values.
     """
     if classes.dim() != 2 or len(classes) != len(images):
-        raise BadInput(f"expected classes (N, E) for {len(images)} images, got {tuple(classes.shape)}")
+        raise BadInput(f"Expected classes (N, E) for {len(images)} images, got {tuple(classes.shape)}.")
     if precision not in PRECISIONS:
-        raise BadInput(f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}")
+        raise BadInput(f"Expected a precision among {', '.join(PRECISIONS)}, got {precision!r}.")
     images = images.to(device_of(model))
     span = None if span is None else span.to(images.device)
     needed, place = distinct(classes.to(images.device))
@@ -59,7 +59,7 @@ def explain(
         technique = entry(TECHNIQUES, name, "technique")
         where = layer_of(name, layer)
         if where == INPUT and not technique.at_input:
-            raise BadInput(f"{technique.title} explains a layer of the network; expected its name, got {layer!r}")
+            raise BadInput(f"{technique.title} explains a layer of the network; expected its name, got {layer!r}.")
         exact = "float32" if where == INPUT else precision
         seen = passes.setdefault(where, Pass(model, images, needed, where, exact, seed, span))
         seen.poles.zero_()

@@ -28,7 +28,7 @@ def cam(seen: Pass) -> Tensor:
     Zhou et al., Learning Deep Features for Discriminative Localization, 2016, https://arxiv.org/abs/1512.04150, eq. 2.
     """
     if reason := no_pooled_head(seen):
-        raise BadInput(f"CAM needs {reason}; choose another technique or layer")
+        raise BadInput(f"CAM needs {reason}; choose another technique or layer.")
     weight = seen.forward.linears[-1].weight.detach().to(seen.activation.dtype)  # (K, k)
     return weighted(weight[seen.classes], seen.activation)
 

@@ -78,7 +78,7 @@ def layer_at(model: nn.Module, images: Tensor, name: str) -> Layer:
         return Layer(INPUT, channels, height, width, nonnegative=False)
     _, facts = observe(model, images)
     if name not in facts:
-        raise BadInput(f"layer {name!r} gives no maps; choose a convolution, pooling or block")
+        raise BadInput(f"Layer {name!r} gives no maps; choose a convolution, pooling or block.")
     return facts[name]
 
 
@@ -90,7 +90,7 @@ def default_layer(layers: tuple[Layer, ...]) -> Layer:
     """
     candidates = [layer for layer in layers if layer.whole] or list(layers)
     if not candidates:
-        raise BadInput("no layer of this network gives a map larger than 1 x 1; class activation needs a convolution")
+        raise BadInput("No layer of this network gives a map larger than 1 x 1; class activation needs a convolution.")
     largest = max(layer.height * layer.width for layer in candidates)
     wide = [layer for layer in candidates if min(layer.height, layer.width) >= SMALLEST_SIDE]
     deepest = (wide or [layer for layer in candidates if layer.height * layer.width == largest])[-1]

@@ -75,7 +75,7 @@ class Pass:
             scores = logits.gather(1, column[:, None])  # (N, 1)
             (found,) = torch.autograd.grad(scores.sum(), leaf, retain_graph=keep, allow_unused=True)
         if found is None:
-            raise BadInput(f"the logits do not depend on layer {self.layer!r}; choose a layer on the way to them")
+            raise BadInput(f"The logits do not depend on layer {self.layer!r}; choose a layer on the way to them.")
         return found  # (N, k, h, w)
 
     @cached_property
@@ -140,7 +140,7 @@ def forward_to_head(model: nn.Module, images: Tensor, *, layer: str, precision: 
     with evaluating(model), hooked(hooks), arithmetic(images.device, precision), torch.no_grad():
         logits = widened(model(images))
     if not leaves:
-        raise BadInput(f"layer {layer!r} was not called in the forward pass; choose a layer the network uses")
+        raise BadInput(f"Layer {layer!r} was not called in the forward pass; choose a layer the network uses.")
     return Forward(leaves[0], logits, tuple(above))
 
 
@@ -148,7 +148,7 @@ def leaf_of(output: Tensor, layer: str) -> Tensor:
     """A copy of a layer's output that no later in-place operation reaches and that asks for a gradient."""
     if not isinstance(output, Tensor) or output.dim() != 4:
         came = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise BadInput(f"layer {layer!r} gives {came}, not maps (N, k, h, w); choose a convolution, pooling or block")
+        raise BadInput(f"Layer {layer!r} gives {came}, not maps (N, k, h, w); choose a convolution, pooling or block.")
     return widened(output.detach()).clone().requires_grad_()
 
 
@@ -167,11 +167,11 @@ def submodule(model: nn.Module, layer: str) -> nn.Module:
     if layer == INPUT:
         if isinstance(found := getattr(model, "normalize", None), nn.Module):
             return found
-        raise BadInput("the image itself can be explained where the model has a module `normalize`; this one has none")
+        raise BadInput("The image itself can be explained where the model has a module `normalize`; this one has none.")
     names = submodules(model)
     if layer not in names:
         near = get_close_matches(layer, names, n=3, cutoff=0.3) or list(names)[-3:]
-        raise BadInput(f"the network has no layer {layer!r}; it has, for example, {', '.join(near)}")
+        raise BadInput(f"The network has no layer {layer!r}; it has, for example, {', '.join(near)}.")
     return names[layer]
 
 

@@ -17,7 +17,7 @@ FUZZERS = {
     "store": Fuzzer("tests.fuzz.store_contents:store_contents", seconds=60, gigabytes=8),
     "addresses": Fuzzer("tests.fuzz.addresses:addresses", seconds=60, gigabytes=8),
     "messages": Fuzzer("tests.fuzz.messages:messages", seconds=60, gigabytes=6),
-    "rows": Fuzzer("tests.fuzz.rows:rows", seconds=60, gigabytes=6),
+    "rows": Fuzzer("tests.fuzz.rows:rows", seconds=100, gigabytes=6),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

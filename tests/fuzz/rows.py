@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from app.jobs import joblist
 from precompute import queue, remote
 from precompute.looks import LOOK, LOOKS
 from precompute.queue import MAKE, RUNS, VERSION, Queue
@@ -25,16 +26,30 @@ from store.errors import LoupeError
 from store.objects import connect
 from tests.fuzz.messages import honest, image, store_run, value
 from tests.fuzz.running import Check
+from tests.fuzz.visitor import Visitor, boxes
 
 Draws = np.random.Generator
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # after which a row must have been dealt with
+SECONDS = 120  # after which a row must have been dealt with
+STARTING_SECONDS = 2000  # by the clock
+# Beats come ten times as often, so that a row that cannot be begun is given up within seconds
+WORKER = "from store import workers; workers.BEATS_EVERY = 0.5; from precompute.__main__ import main; main()"
+LIBC = ctypes.CDLL(None)
 NAMES = (MAKE, MAKE, LOOK, "nothing", "os.system", "temp_workflow-send", "DBOS.launch", "advance")
 QUEUES = (RUNS, RUNS, LOOKS, LOOKS, "nowhere", "_dbos_internal_queue")
-KNOWN = {(MAKE, RUNS), (LOOK, LOOKS), (MAKE, LOOKS), (LOOK, RUNS)}  # of these something must come
-COLUMNS = (
-    "inputs", "serialization", "attributes", "class_name", "config_name", "executor_id", "priority", "created_at",
-    "authenticated_roles", "recovery_attempts",
+KNOWN = {(MAKE, RUNS), (MAKE, LOOKS)}  # of these something must come; who asks for a look waits no longer than he likes
+STATUS, INPUT, OUTPUT = "workflow_status", "workflow_input", "workflow_output"
+COLUMNS = {
+    "inputs": INPUT, "serialization": STATUS, "attributes": STATUS, "class_name": STATUS, "config_name": STATUS,
+    "executor_id": STATUS, "priority": STATUS, "created_at": STATUS, "authenticated_roles": STATUS,
+    "recovery_attempts": STATUS, "started_at_epoch_ms": STATUS, "completed_at": STATUS, "output": OUTPUT, "error": OUTPUT,
+}  # fmt: skip
+SAID = json.dumps(
+    {"run": "../../etc", "by": "<b>", "hypothesis": "x" * 9999, "state": "odd", "log": [[]], "reason": {}}
+)
+POOL = (
+    "", "x", "[]", "null", "py_pickle", "-1", "1e99", '{"args": 1}', '{"positionalArgs": [[]]}', "{" * 3000, "[" * 9999, SAID,
+    "9" * 5000,
 )  # fmt: skip
 
 
@@ -49,17 +64,13 @@ def rows(folder: Path) -> Check:
     place, base = queue.connect(str(folder / "queue.sqlite")), honest(run)
     os.environ |= {"LOUPE_STORE": run.objects.address, "LOUPE_QUEUE": str(folder / "queue.sqlite")}
     place.jobs()
-    command = [sys.executable, "-m", "precompute", "worker", "--hosted", "--alone"]
+    command = [sys.executable, "-c", WORKER, "worker", "--hosted", "--alone"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with (folder / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, preexec_fn=ends_too)
     asked = base | {"store": connect(str(folder)).address}
-    while True:
-        try:
-            remote.Remote().ask(asked, {"image": image()}, 60)
-            break
-        except LoupeError:
-            time.sleep(1)
+    begin(worker, asked, folder)
+    visitor = Visitor()
 
     def check(draws: Draws) -> str:
         name, queued = str(draws.choice(NAMES)), str(draws.choice(QUEUES))
@@ -69,21 +80,37 @@ def rows(folder: Path) -> Check:
             place.jobs()
         except LoupeError as error:
             problem = problem or f"nothing can be listed any more: {error}"
+        joblist.jobs_at.clear()
+        problem = problem or "; ".join(boxes(visitor.opened("app/views/queue.py", {})))
         found = remote.Remote().ask(asked, {"image": image()}, SECONDS)[0]
         problem = problem or (f"the next question gets {found}" if "error" in found else "")
         if worker.poll() is not None:
             return "ends the worker"
         ran = [path for path in (folder / "pickled", ROOT / "pickled") if path.exists()]
         with sqlite3.connect(folder / "queue.sqlite", timeout=30) as database:
-            database.execute("delete from workflow_status where workflow_uuid = ?", (job,))
+            for table in (STATUS, INPUT, OUTPUT):
+                database.execute(f"delete from {table} where workflow_uuid = ?", (job,))
         return "runs code of the row" if ran else problem
 
     return check
 
 
+def begin(worker: subprocess.Popen, asked: dict[str, Any], folder: Path) -> None:
+    """Waits until the worker answers."""
+    until = time.monotonic() + STARTING_SECONDS
+    while True:
+        try:
+            remote.Remote().ask(asked, {"image": image()}, 600)
+            return
+        except LoupeError:
+            if worker.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"The worker answers nothing:\n{(folder / 'worker.log').read_text()}") from None
+            time.sleep(1)
+
+
 def ends_too() -> None:
     """The worker ends with the process that started it."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    LIBC.prctl(1, signal.SIGKILL)
 
 
 def put(place: Queue, folder: Path, draws: Draws, name: str, queued: str, asked: dict[str, Any]) -> str:
@@ -97,28 +124,29 @@ def put(place: Queue, folder: Path, draws: Draws, name: str, queued: str, asked:
         arguments = [{}]
     options: Any = {"workflow_name": name, "queue_name": "later", "app_version": VERSION}
     job = place.client.enqueue(options, *arguments).workflow_id
-    changes = {"queue_name": queued}
-    for _ in range(int(draws.integers(0, 3))):
-        column = str(draws.choice(COLUMNS))
-        pool = ("", "x", "[]", "null", "py_pickle", "-1", "1e99", '{"args": 1}', '{"positionalArgs": [[]]}', "{" * 3000)
-        changes[column] = pool[int(draws.integers(0, len(pool)))]
+    changes = {}
+    for _ in range(int(draws.integers(0, 4))):
+        changes[str(draws.choice(list(COLUMNS)))] = POOL[int(draws.integers(0, len(POOL)))]
     if draws.random() < 0.3:
         pickled = base64.b64encode(pickle.dumps({"args": (Touch(), Touch()), "kwargs": {}})).decode()
-        changes |= {"inputs": pickled, "serialization": "py_pickle"}
+        changes |= {str(draws.choice(["inputs", "output"])): pickled, "serialization": "py_pickle"}
+    ended = {"output", "error"} & set(changes)
+    status = str(draws.choice(["SUCCESS", "ERROR", "odd"])) if ended else "ENQUEUED"
     with sqlite3.connect(folder / "queue.sqlite", timeout=30) as database:
-        there = {line[1] for line in database.execute("pragma table_info(workflow_status)")}
-        for column in [item for item in changes if item in there]:
-            database.execute(f"update workflow_status set {column} = ? where workflow_uuid = ?", (changes[column], job))
+        if ended:
+            database.execute(f"insert into {OUTPUT} (workflow_uuid, retention_timestamp) values (?, 0)", (job,))
+        for column, said in changes.items():
+            database.execute(f"update {COLUMNS[column]} set {column} = ? where workflow_uuid = ?", (said, job))
+        last = f"update {STATUS} set queue_name = ?, status = ? where workflow_uuid = ?"  # from now on it may be taken
+        database.execute(last, (queued, status, job))
     return job
 
 
 def settled(place: Queue, job: str) -> str:
-    """What is wrong with how a row ends."""
-    with sqlite3.connect(place.address.removeprefix("sqlite:///"), timeout=30) as database:
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            (state,) = database.execute("select status from workflow_status where workflow_uuid = ?", (job,)).fetchone()
-            if state not in ("ENQUEUED", "PENDING"):
-                return ""
-            time.sleep(0.2)
-    return f"is {state} after {SECONDS} s"
+    """What is wrong with how a row ends: what somebody asked for is carried out, or failed."""
+    until = time.monotonic() + SECONDS
+    while (found := place.job(job)).active:
+        if time.monotonic() > until:
+            return f"is {found.state} after {SECONDS} s"
+        time.sleep(0.2)
+    return ""

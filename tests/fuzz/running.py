@@ -18,7 +18,9 @@ import numpy as np
 from tests.fuzz.watching import Watch
 
 Check = Callable[[np.random.Generator], str]  # carries out one case; what did not hold, or ""
-STARTING_SECONDS = 600  # of a child that imports torch on a busy machine
+STARTING_SECONDS = (
+    600  # of processor time, of a child that imports torch and makes a store; by the clock five times as many
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def listened(here: Connection, child: int, seconds: float, cases: range) -> Iter
     """What a child says of its cases; ends after one that takes too long, or ends it, and says so of that one."""
     case = -1
     try:
-        if not here.poll(STARTING_SECONDS):
+        if not answered(here, child, STARTING_SECONDS):
             raise RuntimeError("The child process of the fuzzer does not start.")
         if problem := here.recv():
             raise RuntimeError(problem)

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -216,9 +216,19 @@ DAMAGE: dict[str, tuple[int, Callable[[Random, Path, Path], None]]] = {
 KINDS = ("zarr.json", "summary.json", "status.json", "done/", "observations/", "verdicts/", "lineage/", "/c/", "")
 
 
+def listed(folder: str) -> Iterator[Path]:
+    """All files below, which Path.rglob lists six times slower; no links, pipes or folders."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from listed(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)
+
+
 def damaged(random: Random, root: Path) -> tuple[str, Path]:
     """Does one thing to one file of the store; says what, and to which. What a file is for is drawn before the file."""
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
+    files = sorted(listed(str(root)))
     kind = pick(random, KINDS)
     if kind == "zarr.json" and random.random() < 0.3:
         kind = "runs/*-0123456789/zarr.json"

@@ -144,6 +144,8 @@ def of_size(file: Path) -> str:
         found, _ = decoding.decode(file, upright=False)
     except BadInput:
         return ""  # the size is read from its beginning alone
+    if decoding.decode(file.read_bytes(), upright=False)[0].tobytes() != found.tobytes():
+        return "is another picture as a file than as its bytes"
     return "" if found.size == said else f"is {found.size} pixels, and was said to be {said}"
 
 

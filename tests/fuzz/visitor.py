@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = str(ROOT / "streamlit_app.py")
 TEXTS = ("Markdown", "Caption", "Title", "Header", "Subheader", "Info", "Warning", "Error", "Success")
 
+WAIT_SECONDS = 900  # by the clock; how long a page may compute, the fuzzer limits by processor time
+
 Address = Mapping[str, str | Sequence[str]]
 
 
@@ -47,10 +49,10 @@ class Visitor:
         st.set_option("client.showErrorDetails", "full")
         logging.getLogger("streamlit").setLevel(logging.CRITICAL)
         error_util._print_rich_exception = lambda error: None
-        self.first = AppTest.from_file(SCRIPT, default_timeout=60).run()
+        self.first = AppTest.from_file(SCRIPT, default_timeout=WAIT_SECONDS).run()
 
     def opened(self, page: str, address: Address) -> AppTest:
-        app = AppTest.from_file(SCRIPT, default_timeout=60)
+        app = AppTest.from_file(SCRIPT, default_timeout=WAIT_SECONDS)
         app._registered_pages = self.first._registered_pages
         app._bidi_component_manager = self.first._bidi_component_manager
         app.query_params.update({name: word if isinstance(word, str) else list(word) for name, word in address.items()})

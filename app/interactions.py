@@ -1,7 +1,7 @@
 """The record of what a person opened, chose and changed, and when: for studies of how Loupe is used, off by default.
 
 It needs the host's leave (LOUPE_INTERACTIONS=1) and each person's own, by a toggle. What is compared at each rerun is the
-address and the selection, so what a person types elsewhere is never kept. `python -m app.interactions --out steps.csv`.
+address and the selection, without what a person types. `python -m app.interactions --out steps.csv`.
 """
 
 import argparse
@@ -34,6 +34,7 @@ BATCH_SECONDS = 5.0  # how often what was recorded is written
 ROOM = 20_000  # events that may wait for a store that does not answer; later ones are lost
 LENGTH = 200  # characters of a value
 WORDS = 30  # of the address
+TYPED = ("find",)  # words of the address that a person types
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,9 @@ def consented() -> bool:
 
 
 def state(page: str) -> dict[str, str]:
-    """The page, the words of the address and the selection, which an address leaves out where it is the default."""
-    found = {word: st.query_params[word] for word in list(st.query_params)[:WORDS]}
+    """The page, the words of the address that nobody typed, and the selection, which an address leaves out if it is the default."""
+    words = [word for word in st.query_params if word not in TYPED][:WORDS]
+    found = {word: st.query_params[word] for word in words}
     if now := st.session_state.get("selection"):
         chosen = {"run": now.run.id, "epoch": now.epoch, "class": now.classes[now.chosen]}
         found |= chosen | {"images": ",".join(map(str, now.images))}

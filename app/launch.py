@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -238,19 +238,20 @@ def stop(number: int, frame: object) -> None:
 def end(children: Sequence[subprocess.Popen[bytes]]) -> None:
     """Asks every child and all it started to end, as Ctrl-C does, waits, and kills what is left."""
     running = [child for child in children if child.poll() is None]
-    each(running, lambda child: os.killpg(child.pid, signal.SIGINT))
+    tell(running, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline and any(child.poll() is None for child in running):
         time.sleep(POLL_SECONDS / 4)
-    each(children, lambda child: os.killpg(child.pid, signal.SIGKILL))
+    tell(children, signal.SIGKILL)
     for child in running:
         child.wait()
 
 
-def each(children: Sequence[subprocess.Popen[bytes]], act: Callable[[subprocess.Popen[bytes]], None]) -> None:
+def tell(children: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    """Sends a signal to every child and all it started."""
     for child in children:
         with suppress(ProcessLookupError, PermissionError):  # the whole group has ended already
-            act(child)
+            os.killpg(child.pid, number)
 
 
 if __name__ == "__main__":

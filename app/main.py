@@ -2,11 +2,12 @@
 
 import gc
 import importlib
+from copy import copy
 from pathlib import Path
 
 import streamlit as st
 
-from app import epochs, interactions, reading, selection
+from app import charts, epochs, interactions, reading, renewing, selection
 from app.access import entrance
 from app.edge import plain_errors
 from app.guide import panel
@@ -41,7 +42,13 @@ STYLE = """<style>
 
 
 def pages() -> dict[str, list[st.Page]]:
-    """Every page there is: a new one is a file in app/views and a line here."""
+    """Every page there is, for one run of the script: Streamlit marks in them which may be drawn."""
+    return {section: [copy(page) for page in some] for section, some in made_pages().items()}
+
+
+@st.cache_resource(show_spinner=False)
+def made_pages() -> dict[str, list[st.Page]]:
+    """Made once: to find all their files takes 3 ms. A new one is a file in app/views and a line here."""
     return {
         "Learn": [
             st.Page(VIEWS / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
@@ -85,14 +92,17 @@ def warm_up() -> None:
     for file in sorted(HERE.rglob("*.py")):
         if file.parent != VIEWS and not file.stem.startswith("__"):
             importlib.import_module(".".join(("app", *file.relative_to(HERE).with_suffix("").parts)))
+    renewing.install()
+    charts.trusted()
     importlib.import_module("dbos")  # half a second, when the queue is first asked
 
 
 @st.cache_resource(show_spinner=False)
-def freeze(page: str) -> None:
-    """Takes all that there is out of the garbage collector's sight, once a page has been drawn for the first time.
+def freeze() -> None:
+    """Takes all that there is out of the garbage collector's sight, once the first page has been drawn.
 
-    Streamlit collects all garbage after every rerun: among half a million imported objects that costs 100 ms and more.
+    Else a collection looks through half a million imported objects, for 100 ms and more. Not again later: what other visitors
+    hold by then would never be collected, though they leave.
     """
     gc.collect()
     gc.freeze()
@@ -115,5 +125,5 @@ def main() -> None:
         panel.draw(page.url_path)
         if found or stands_alone(page.url_path):
             page.run()
-            freeze(page.title)
+            freeze()
     epochs.told()

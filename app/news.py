@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import reading
+from app import reading, renewing
 from app.edge import plain, plain_errors
 from store.runs import Run, Status
 from store.shards import Artifact
@@ -39,9 +39,14 @@ def stopped(run: Run, status: Status, *, shown: bool = True) -> str:
     return ""
 
 
-def of_run(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], None]) -> None:
-    """Says how an unfinished run is getting on; `show` selects a newer epoch when a person asks for it."""
+def of_run(run: Run, evaluation: Artifact, epochs: tuple[int, ...], epoch: int, show: Callable[[int], None]) -> None:
+    """Says how an unfinished run is getting on; `show` selects a newer epoch when a person asks for it.
+
+    epochs: those that the page shows. A run may have ended since they were looked at, and then nothing renews the page.
+    """
     status = reading.status(run)
+    if status.state == "finished" and reading.epochs_now(evaluation) != epochs:
+        st.rerun()
     if text := stopped(run, status):
         st.error(plain(text), icon=":material/error:") if status.state == "failed" else st.warning(
             plain(text), icon=":material/pause_circle:"
@@ -62,6 +67,7 @@ def ways_on() -> None:
 def follow(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], None]) -> None:
     """The live line. A newer epoch is announced, and shown when asked for: nothing moves by itself."""
     with plain_errors():
+        renewing.shows_progress(run, evaluation)
         status, epochs = reading.status(run), reading.epochs(evaluation)
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="live"):
             st.badge("live", icon=":material/sensors:", color="primary")
@@ -83,6 +89,7 @@ def follow(run: Run, evaluation: Artifact, epoch: int, show: Callable[[int], Non
 def nothing_yet() -> None:
     """The empty store; the page fills when the first run is there."""
     with plain_errors():
+        renewing.shows(("runs",), lambda: renewing.Seen(len(reading.all_runs()[0])))
         if reading.all_runs()[0]:
             st.rerun()
         address = plain(reading.store().address)
@@ -100,6 +107,7 @@ def nothing_yet() -> None:
 def no_epoch_yet(run: Run) -> None:
     """A run of which nothing can be shown so far."""
     with plain_errors():
+        renewing.shows_progress(run, None)
         status, evaluation = reading.status(run), reading.evaluation(run)
         if evaluation and reading.epochs(evaluation):
             st.rerun()

@@ -26,7 +26,17 @@ BLUE_RED = (
     "053061 0e4179 175290 1f63a8 2a71b2 3480b9 3f8ec0 529dc8 6bacd1 84bcd9 9bc9e0 aed3e6 c2ddec d4e6f1 e0ecf3 ecf2f5 f7f6f6 "
     "f9efe9 fbe6da fdddcb fbceb7 f8bda1 f5ac8b ef9979 e58368 dc6e57 d25849 c6413e bb2a34 ae172a 960f27 7f0823 67001f"
 )
-SCALES = {"inferno": INFERNO, "viridis": VIRIDIS, "grey": "000000 ffffff", "diverging": BLUE_RED}
+LIGHT_BLUE_RED = (  # after Crameri's berlin
+    "9eb0ff 86b0f3 6eaee4 559dcd 4287b1 347195 285c7a 1d4860 153446 11212d 121417 241108 3f1706 5a2112 753221 8f4737 a85f50 "
+    "c2786c dc928a f09f9d ffadad"
+)
+SCALES = {
+    "inferno": INFERNO,
+    "viridis": VIRIDIS,
+    "grey": "000000 ffffff",
+    "diverging": BLUE_RED,
+    "on black": LIGHT_BLUE_RED,
+}
 # What Pillow's own font has no glyph for
 PLAIN = str.maketrans({"→": "->", "×": "x", "−": "-", "–": "-", "\N{NO-BREAK SPACE}": " "})
 FLAT = 1e-3  # values that differ by a smaller share of the largest magnitude show no place; float16 keeps 5e-4
@@ -46,6 +56,11 @@ def colours(name: str) -> np.ndarray:
 def scale_of(signed: bool, unsigned_name: str) -> str:
     """The colour scale a technique gets: signed ones always the diverging one."""
     return "diverging" if signed else unsigned_name
+
+
+def on_ground(name: str, *, dark: bool) -> str:
+    """The same scale for a map that stands by itself: no difference is the page's ground, which dazzles nobody in the dark."""
+    return "on black" if dark and name == "diverging" else name
 
 
 def tops(maps: np.ndarray, *, shared: bool) -> np.ndarray:
@@ -197,9 +212,11 @@ def npz(values: Mapping[str, np.ndarray | str | float]) -> bytes:
 
 
 def percent(share: float) -> str:
-    """A probability with the precision it deserves: 87 %, <1 %, >99 %."""
+    """A probability with the precision it deserves: 87%, <1%, >99%; – of a network that has diverged."""
+    if share != share:
+        return "–"
     rounded = "<1" if 0 < share < 0.005 else ">99" if 0.995 <= share < 1 else f"{share * 100:.0f}"
-    return f"{rounded}\N{NO-BREAK SPACE}%"
+    return f"{rounded}%"
 
 
 def short(value: float) -> str:

@@ -21,6 +21,7 @@ from precompute.child import COMMAND, Child
 from precompute.edits import Edits
 from precompute.remote import Remote
 from store.errors import LoupeError
+from store.runs import Run
 
 LIMIT_SECONDS = 30.0  # one epoch of one image; a large network read from a slow store takes some
 SLICE_SECONDS = 0.02  # of one curve at a time: an edit, or another visitor, waits for no more
@@ -86,6 +87,17 @@ class Request:
         return np.frombuffer(self.pixels, np.uint8).reshape(self.shape)
 
 
+def of_epoch(run: Run, epoch: int) -> dict[str, Any]:
+    """What every request says of the network it asks: its run, the epoch of its weights, and the seed of what is random."""
+    return {
+        "store": str(run.objects.local or run.objects.address),
+        "run": run.id,
+        "uuid": run.uuid,
+        "epoch": epoch,
+        "seed": int(run.recipe.get("training", {}).get("seed", 0)),
+    }
+
+
 def about_store(store: str, run: str, uuid: str, epoch: int, **asked: Any) -> Request:
     """A request that is about evaluated images, not about a picture: Request.without and Request.numbers."""
     return Request(store, run, uuid, epoch, b"", (0, 0, 0), (), (), "", **asked)
@@ -105,8 +117,8 @@ class Answer:
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
     obstacle: str = ""
 
-    @property
-    def size(self) -> int:
+    @cached_property
+    def nbytes(self) -> int:
         return self.logits.nbytes + sum(item.nbytes for part in (self.maps, self.more) for item in part.values())
 
 
@@ -275,7 +287,7 @@ class Probe:
 
 
 def size_of(answer: Answer | LoupeError) -> int:
-    return answer.size if isinstance(answer, Answer) else len(str(answer))
+    return answer.nbytes if isinstance(answer, Answer) else len(str(answer))
 
 
 @st.cache_resource(show_spinner=False)

@@ -125,6 +125,12 @@ def epochs(artifact: Artifact) -> tuple[int, ...]:
     return artifact.marked() if len(artifact.known) == len(artifact.promised) else marks(artifact)
 
 
+def epochs_now(artifact: Artifact) -> tuple[int, ...]:
+    """The same, looked at this very moment."""
+    marks.clear(artifact)
+    return epochs(artifact)
+
+
 @st.cache_data(ttl=MARKS_SECONDS, max_entries=500, show_spinner=False, hash_funcs=HASHES)
 def marks(artifact: Artifact) -> tuple[int, ...]:
     return artifact.marked()
@@ -219,18 +225,6 @@ def of_class(data: Artifact, count: int) -> np.ndarray:
     """How many images each of `count` classes has, (class,)."""
     known = labels(data)
     return np.bincount(known[known != UNLABELLED], minlength=count)
-
-
-@remembered(OF_ALL_IMAGES)
-def logits(evaluation: Artifact, epoch: int) -> np.ndarray:
-    """(image, class), float32."""
-    return frozen(evaluation.read("logits", epoch))
-
-
-@remembered(OF_ALL_IMAGES)
-def probabilities(evaluation: Artifact, epoch: int) -> np.ndarray:
-    """(image, class), float32."""
-    return frozen(cases.probabilities(logits(evaluation, epoch)).astype(np.float32))
 
 
 def predicted(evaluation: Artifact, epoch: int) -> np.ndarray:

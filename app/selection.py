@@ -147,7 +147,7 @@ def bar(*, quiet: bool = False) -> Selection | None:
     selected = Selection(run, evaluation, data, epochs, epoch, chosen, images, filters_in_address())
     st.session_state["selection"] = selected
     show_tray(top, selected)
-    news.of_run(run, evaluation, epoch, choose_epoch)
+    news.of_run(run, evaluation, epochs, epoch, choose_epoch)
     return selected
 
 

@@ -1,6 +1,7 @@
 """Specifications of charts, kept for all sessions: to build one costs 20 to 60 ms of every rerun, to know it again one."""
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import altair as alt
@@ -10,7 +11,7 @@ import pandas as pd
 from app import charts
 from app.memory import HASHES, Memory
 
-KEPT = Memory(400, 32 * 1024**2)
+KEPT = Memory(600, 32 * 1024**2)
 
 
 def kept(make: Callable[..., alt.TopLevelMixin], *given: Any, **named: Any) -> dict[str, Any]:
@@ -18,10 +19,18 @@ def kept(make: Callable[..., alt.TopLevelMixin], *given: Any, **named: Any) -> d
 
     Runs, artifacts and what else memory.HASHES knows may be given, and whatever can be hashed. Not to be written to.
     """
-    key = (make, told(given), told(named))
+    return known((make, told(given), told(named)), lambda: charts.spec(make(*given, **named)))
+
+
+def made(make: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """make(*given), which is a specification already, likewise made once. Of frozen dataclasses counts what they hold."""
+    return known((make, told(given)), lambda: make(*given))
+
+
+def known(key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if found := KEPT.get(key):
         return found[0]
-    made = charts.spec(make(*given, **named))
+    made = make()
     KEPT.put(key, made, sum(map(len, made["datasets"].values())))
     return made
 
@@ -37,4 +46,6 @@ def told(value: Any) -> Any:
         return tuple((name, told(item)) for name, item in value.items())
     if isinstance(value, list | tuple):
         return tuple(map(told, value))
+    if is_dataclass(value) and type(value).__hash__ is object.__hash__:
+        return told(vars(value))
     return HASHES[type(value)](value) if type(value) in HASHES else value

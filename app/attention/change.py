@@ -14,7 +14,7 @@ from store.shards import Artifact
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """Rank correlations over epochs, mean and 95 % interval over images (3, E): with the kept epoch before, with the last.
+    """Rank correlations over epochs, mean and 95% interval over images (3, E): with the kept epoch before, with the last.
 
     `last` is full of NaN as long as the last epoch is not there. settled: the epoch from which on each image's map stays
     ALIKE with the last one, (n,), NaN where that one is flat; empty likewise. all_settled: the same of the mean, None if unknown.

@@ -52,33 +52,42 @@ def table(name: str, epochs: Sequence[int], values: np.ndarray) -> pd.DataFrame:
 
 @lru_cache(maxsize=200)
 def share_shape(names: tuple[str, ...], epochs: tuple[int, ...], high: float, dark: bool) -> dict[str, Any]:
-    x = x_of(epochs)
-    scale = alt.Scale(domain=[0, high], nice=False)
-    axis = alt.Axis(format=".0%", tickCount=6, ticks=False, domain=False, titlePadding=6, labelPadding=3)
-    y, low = (
-        alt.Y(f"{field}:Q", title="share of the positive evidence", scale=scale, axis=axis) for field in ("mean", "low")
-    )
-    colour = colour_of(names, palette(names))
+    x, colour = x_of(epochs), colour_of(names, palette(names))
+    y, (band, lines) = with_intervals(x, "share of the positive evidence", [0, high], axis_of(".0%", 6), colour)
     tips = [
         "name:N",
         "epoch:Q",
         *(share_tip(field, title) for field, title in TIPS.items()),
         alt.Tooltip("images:Q", format=","),
     ]
-    mark = named(0).mark_rule(color=INK[dark], opacity=0.16, strokeWidth=8, aria=False, tooltip=None).encode(x=x)
-    band = (
-        named(1)
-        .mark_area(opacity=0.22, clip=True, aria=False, tooltip=None)
-        .encode(x=x, y=low, y2="high:Q", color=colour)
-    )
-    lines = named(1).mark_line(strokeWidth=2.2, aria=False, tooltip=None).encode(x=x, y=y, color=colour)
     plain = named(2).mark_line(strokeWidth=1.4, strokeDash=[5, 4], aria=False, tooltip=None).encode(
         x=x, y=y, color=colour
     )  # fmt: skip
     dots = named(1).mark_point(filled=True, size=60, opacity=1, cursor="pointer").encode(
         x=x, y=y, color=colour, tooltip=tips
     ).add_params(pick())  # fmt: skip
-    return built(alt.layer(mark, band, plain, lines, dots).properties(height=HEIGHT, padding=PADDING), 3)
+    layers = [marked(x, dark), band, plain, lines, dots]
+    return built(alt.layer(*layers).properties(height=HEIGHT, padding=PADDING), 3)
+
+
+def axis_of(form: str, ticks: int) -> alt.Axis:
+    return alt.Axis(format=form, tickCount=ticks, ticks=False, domain=False, titlePadding=6, labelPadding=3)
+
+
+def with_intervals(
+    x: alt.X, title: str, domain: Sequence[float], axis: alt.Axis, colour: alt.Color
+) -> tuple[alt.Y, tuple[alt.Chart, alt.Chart]]:
+    """The axis of the means in table 1; their intervals as bands, and the lines through them."""
+    scale = alt.Scale(domain=list(domain), nice=False)
+    y, low = (alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis) for field in ("mean", "low"))
+    band = named(1).mark_area(opacity=0.22, clip=True, aria=False, tooltip=None)
+    lines = named(1).mark_line(strokeWidth=2.2, aria=False, tooltip=None).encode(x=x, y=y, color=colour)
+    return y, (band.encode(x=x, y=low, y2="high:Q", color=colour), lines)
+
+
+def marked(x: alt.X, dark: bool) -> alt.Chart:
+    """Where the selected epoch, table 0, is."""
+    return named(0).mark_rule(color=INK[dark], opacity=0.16, strokeWidth=8, aria=False, tooltip=None).encode(x=x)
 
 
 TIPS = {"mean": "share", "low": "from", "high": "to"}
@@ -130,24 +139,13 @@ def change_spec(found: Change, *, marked: int, dark: bool) -> dict[str, Any]:
 
 @lru_cache(maxsize=100)
 def change_shape(epochs: tuple[int, ...], low: float, dark: bool) -> dict[str, Any]:
-    x, scale = x_of(epochs), alt.Scale(domain=[low, 1], nice=False)
-    axis = alt.Axis(format=".1f", tickCount=5, ticks=False, domain=False, titlePadding=6, labelPadding=3)
-    y, lower = (
-        alt.Y(f"{field}:Q", title="rank correlation of the maps", scale=scale, axis=axis) for field in ("mean", "low")
-    )
-    colour = colour_of(WITH, WITH_COLOURS)
+    x, colour = x_of(epochs), colour_of(WITH, WITH_COLOURS)
+    y, (band, lines) = with_intervals(x, "rank correlation of the maps", [low, 1], axis_of(".1f", 5), colour)
     tips = [alt.Tooltip("name:N", title="with"), "epoch:Q"]
     tips += [alt.Tooltip(f"{field}:Q", format=".3f", title=title) for field, title in TIPS.items()]
-    mark = named(0).mark_rule(color=INK[dark], opacity=0.16, strokeWidth=8, aria=False, tooltip=None).encode(x=x)
-    band = (
-        named(1)
-        .mark_area(opacity=0.22, clip=True, aria=False, tooltip=None)
-        .encode(x=x, y=lower, y2="high:Q", color=colour)
-    )
-    lines = named(1).mark_line(strokeWidth=2.2, aria=False, tooltip=None).encode(x=x, y=y, color=colour)
     dots = named(1).mark_point(filled=True, size=50, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips)
     bound = named(3).mark_rule(color="#808080", strokeDash=[4, 3], aria=False, tooltip=None).encode(y=y)
     settled = named(2).mark_rule(color=INK[dark], strokeWidth=1.4, tooltip=None).encode(x=x)
     text = named(2).mark_text(color=INK[dark], align="left", dx=4, fontSize=11, tooltip=None)
-    layers = [bound, mark, band, lines, settled, text.encode(x=x, y=y, text="label:N"), dots]
+    layers = [bound, marked(x, dark), band, lines, settled, text.encode(x=x, y=y, text="label:N"), dots]
     return built(alt.layer(*layers).properties(height=LOW_HEIGHT, padding=PADDING), 4)

@@ -25,7 +25,7 @@ HELP = {
     "of the area there; a random one uniform noise of the same resolution; the centre prior is a Gaussian about the "
     "middle, a quarter of the side wide.",
     "regions": "Box and parts are those of the data set. Head: in the box, and near beak, crown, forehead, eyes, nape or "
-    "throat. Body: the rest of the box. Background: outside it. The three add up to 100 %.",
+    "throat. Body: the rest of the box. Background: outside it. The three add up to 100%.",
 }
 
 

@@ -9,6 +9,7 @@ from app.attention.change import Change
 from app.attention.scene import Scene
 from app.attention.stored import of_class
 from app.edge import plain
+from app.sanity.words import signed
 from app.selection import THUMBNAIL
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from precompute.drift import ALIKE
@@ -28,7 +29,7 @@ def curve(of: Scene) -> None:
     st.markdown(plain(settles(of, found)))
     st.caption(
         plain(
-            f"Spearman's correlation of the maps for the true class, n = {len(of.images):,}, mean and 95 % interval over "
+            f"Spearman's correlation of the maps for the true class, n = {len(of.images):,}, mean and 95% interval over "
             f"images. Settled: {ALIKE} or more with the last epoch, from there on (dashed)."
         )
     )
@@ -83,10 +84,6 @@ def most_changed(of: Scene) -> None:
         f"Under each: rank correlation of its map at epoch {now.epoch} with that at epoch {first}. A click puts it in focus; "
         "the Saliency page shows its maps."
     )
-
-
-def signed(value: float) -> str:
-    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def none(of: Scene, first: int | None, name: str) -> str:

@@ -61,7 +61,7 @@ def said(of: Scene, found: Sequence[Curve]) -> str:
     drawn = next((item.images for item in found if item.region == stored.DRAWN), images)
     fewer += f"; the drawn region: {drawn:,} images, evenly chosen" if drawn < images else ""
     return (
-        f"Maps for the {EXPLAINED[of.slot]} class at {facts['layer']}, {of.who}, n = {images:,}{fewer}. Bands: 95 % "
+        f"Maps for the {EXPLAINED[of.slot]} class at {facts['layer']}, {of.who}, n = {images:,}{fewer}. Bands: 95% "
         f"intervals of the mean over images (Student's t). Dashed: {AGAINST[of.against]}.{signed}{radius} A click on a dot "
         "chooses its epoch."
     )
@@ -80,7 +80,7 @@ def numbers(of: Scene, found: Sequence[Curve]) -> None:
     """What the selected epoch says, in a sentence about the first region and a table of all."""
     place = of.epochs.index(of.selection.epoch)
     st.markdown(plain(sentence(of, found[0], place)))
-    heads = ("Region", "Share (95 %)", "Area", "Random", "Centre", "Above the area, points (95 %)", "Images")
+    heads = ("Region", "Share (95%)", "Area", "Random", "Centre", "Above the area, points (95%)", "Images")
     rows = [row(item, place) for item in found]
     lines = [heads, [":---", *["---:"] * (len(heads) - 1)], *[map(plain, row) for row in rows]]
     with st.container(key="wide.attention"):
@@ -128,7 +128,7 @@ def points(share: float) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{tenths(share)}\N{NO-BREAK SPACE}%" if np.isfinite(share) else "–"
+    return f"{tenths(share)}%" if np.isfinite(share) else "–"
 
 
 def tenths(share: float, sign: str = "") -> str:

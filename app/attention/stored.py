@@ -11,7 +11,7 @@ from app.selection import Selection
 from precompute import catalogue
 from precompute.regions import controls, interval, rectangle, shares, weights
 from store.judgements import Region
-from store.schema import CONTROLS, EXPLAINED
+from store.schema import CONTROLS
 from store.shards import Artifact
 
 DRAWN = "your region"
@@ -20,7 +20,7 @@ MOST_VALUES = 40_000_000  # of the maps of all epochs, kept for a region that is
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One region over epochs: mean share and its 95 % interval over images (3, E), and how many of the images have it, (E,).
+    """One region over epochs: mean share and its 95% interval over images (3, E), and how many of the images have it, (E,).
 
     controls: (control, 3, E), the same of maps that know nothing of the image.
     """
@@ -153,6 +153,3 @@ def projected(saliency: Artifact, side: int, corners: Region) -> np.ndarray:
 def stored_maps(saliency: Artifact, epoch: int, slot: int, images: tuple[int, ...]) -> np.ndarray:
     """Maps (n, h, w) divided by a scale each, float16; of their shard, only the chunks these images lie in are read."""
     return reading.frozen(saliency.read("maps", epoch, slot, list(images)))
-
-
-SLOTS = {name: slot for slot, name in enumerate(EXPLAINED)}  # words of the address and of the page alike

@@ -2,22 +2,17 @@
 
 import streamlit as st
 
-from app import reading
+from app import absent, reading
 from app.edge import plain
 from app.embedding import chart, controls, guests, stored
 from app.selection import Selection
-
-NOTHING = (
-    "This run holds no embedding. Add the section artifacts.embedding to its recipe and run that again: nothing is "
-    "trained twice."
-)
 
 
 def cloud(selected: Selection, height: int) -> None:
     """The map of the selected epoch in `height` pixels, its tools and legend above it, or why there is none."""
     maps = stored.maps(selected)
     if not maps.by_perplexity:
-        st.info(" ".join(plain(reason) for reason in maps.reasons) or NOTHING)
+        none(maps)
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         about = st.popover("Colour and filter", icon=":material/filter_alt:", help=chart.BELIEF)
@@ -32,3 +27,11 @@ def cloud(selected: Selection, height: int) -> None:
     chart.draw(selected, maps, artifact, chosen, found, height=height, about=about)
     for item in found:
         guests.state(item)
+
+
+def none(maps: stored.Maps) -> None:
+    """Says why there is no map."""
+    if maps.reasons:
+        st.info(" ".join(plain(reason) for reason in maps.reasons))
+    else:
+        absent.not_asked_for("embedding", "[artifacts.embedding]")

@@ -7,6 +7,7 @@ from app import outputs, reading, selection
 from app.edge import plain
 from app.embedding import guests, stored
 from app.embedding.guests import Guest
+from app.pictures import percent
 from app.selection import THUMBNAIL, Selection
 from app.widgets.thumbnails import Thumbnail, thumbnails
 
@@ -28,7 +29,7 @@ def draw(now: Selection, maps: stored.Maps) -> None:
     )
     true, predicted = plain(names[labels[now.focus]]), plain(names[taken[now.focus]])
     right = "recognised" if labels[now.focus] == taken[now.focus] else f"taken for **{predicted}**"
-    st.markdown(f"Image {now.focus}: **{true}**, {right} ({said_of.confidence[now.focus]:.0%})")
+    st.markdown(f"Image {now.focus}: **{true}**, {right} ({percent(float(said_of.confidence[now.focus]))})")
     if maps.features is None or now.epoch not in reading.epochs(maps.features):
         st.caption("Its neighbours at this epoch are still being computed.")
         return

@@ -10,7 +10,7 @@ from app import reading
 from app.edge import plain
 from app.embedding import stored
 from app.network import asking
-from app.probe import Answer, Request
+from app.probe import Answer, Request, of_epoch
 from app.saliency import custom
 from app.selection import Selection
 from app.testing import edited, picture
@@ -76,7 +76,7 @@ def begin(now: Selection, maps: stored.Maps) -> None:
 
 def guest(name: str, now: Selection, of: Picture, perplexity: int, seconds: float, **more: object) -> Guest:
     request = Request(
-        **asking.of_epoch(now),
+        **of_epoch(now.run, now.epoch),
         pixels=of.data,
         shape=of.shape,
         classes=(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from app import reading
+from app import outputs, reading
 from app.access import roles
 from app.edge import plain
 from app.network import recommended, stored
@@ -71,7 +71,7 @@ def case(now: Selection, name: str) -> Finding:
 
 def about(now: Selection, image: int, epoch: int) -> str:
     """What an image is, and what it is taken for, in a sentence."""
-    chances = probabilities(reading.logits(now.evaluation, epoch)[image])
+    chances = probabilities(reading.image_logits(now.evaluation, (epoch,), image)[0])
     label, taken = int(reading.labels(now.data)[image]), int(chances.argmax())
     known, said, share = plain(now.classes[label]), plain(now.classes[taken]), percent(float(chances[taken]))
     if label == UNLABELLED:
@@ -111,7 +111,7 @@ def telling(counts: np.ndarray, *names: str) -> int | None:
 def recommended_image(now: Selection) -> int:
     """The image to follow: of the class's cases the wrong one; of images without labels the one least sure."""
     if not reading.labelled(now.data):
-        return int(reading.probabilities(now.evaluation, now.epoch).max(-1).argmin())
+        return int(outputs.taken(now.evaluation, now.epoch).confidence.argmin())
     found = [cases.image_of(now, name) for name in reversed(CASES)]
     return next((image for image in found if image is not None), 0)
 
@@ -208,9 +208,9 @@ def error(now: Selection) -> str:
     true, taken = map(int, np.unravel_index(wrong.argmax(), wrong.shape))
     label = UNLABELLED if now.focus is None else int(reading.labels(now.data)[now.focus])
     if label != UNLABELLED:
-        logits = reading.logits(now.evaluation, now.epoch)[now.focus]
-        if int(logits.argmax()) != label:
-            true, taken = label, int(logits.argmax())
+        said = int(reading.predicted(now.evaluation, now.epoch)[now.focus])
+        if said != label:
+            true, taken = label, said
     count, names = int(wrong[true, taken]), now.classes
     images = f"{count} image{'s' * (count != 1)} of **{plain(names[true])}**"
     return f"At epoch {now.epoch}, {images} {'are' if count != 1 else 'is'} taken for **{plain(names[taken])}**."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import news, reading, sections
+from app import news, reading, renewing, sections
 from app.access import actions, roles
 from app.edge import plain, plain_errors
 from app.moments import moment, since
@@ -64,6 +64,7 @@ def draw() -> None:
 def listed(active: bool) -> None:
     """Workers, then what is under way, then what has ended."""
     with plain_errors():
+        renewing.shows(("jobs", actions.queue().address, reading.store().address), in_list)
         found = jobs()
         there = workers()
         going = [job for job in found if job.active]
@@ -80,6 +81,14 @@ def listed(active: bool) -> None:
         ended([job for job in found if not job.active])
         if active != bool(going):
             st.rerun()
+
+
+def in_list() -> renewing.Seen:
+    """What is new in the list, for all who look at it."""
+    found, there = jobs(), workers()
+    made = [run for job in found if job.state == "running" and (run := reading.run_named(job.run))]
+    news = [(job.id, job.state, job.run) for job in found], [(worker.id, worker.alive) for worker in there]
+    return renewing.Seen(repr(news), tuple(reading.status(run).done for run in made), whole=False)
 
 
 def empty() -> None:

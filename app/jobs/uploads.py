@@ -38,11 +38,18 @@ def ask() -> None:
     at = later("queue.later")
     label = f"Ask for {len(recipes)} run{'s' * (len(recipes) != 1)}" if recipes else "Ask for them"
     if st.button(label, key="queue.enqueue", type="primary", disabled=not recipes, icon=":material/playlist_add:"):
-        for recipe in recipes:
-            actions.retrain(recipe, at=at)
+        send(recipes, at)
         st.session_state["queue.files.version"] = version + 1
         joblist.jobs_at.clear()
         st.rerun()
+
+
+def send(recipes: Sequence[Recipe], at: float | None) -> None:
+    """Asks for all of them, or, where one is refused, for none: who mends that one asks for all again."""
+    for recipe in recipes:
+        actions.harmless(recipe)
+    for recipe in recipes:
+        actions.retrain(recipe, at=at)
 
 
 def checked(files: Sequence[UploadedFile]) -> tuple[list[Recipe], list[str]]:

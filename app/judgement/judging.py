@@ -131,7 +131,7 @@ def observe_form(run: Run, about: Observation, picture: bytes = b"", alt: str = 
     if reason := roles.refusal("judge", roles.person()):
         st.caption(plain(reason))
         return
-    name, form = digest(run, about), st.fragment(observe)
+    name, form = draft_of(run, about), st.fragment(observe)
     key = f"judging.open.{name}"
     sections.folded("Leave an observation", ":material/rate_review:", key, form, run, about, picture, alt, name)
 
@@ -141,7 +141,7 @@ def about_run(run: Run) -> None:
     if roles.may("judge"):
         with st.expander("Leave an observation on the run as a whole", icon=":material/rate_review:"):
             about = Observation()
-            st.fragment(observe)(run, about, b"", "", digest(run, about))
+            st.fragment(observe)(run, about, b"", "", draft_of(run, about))
 
 
 def observe(run: Run, about: Observation, picture: bytes, alt: str, name: str) -> None:
@@ -207,7 +207,7 @@ def tags_in_use(objects: Objects) -> list[str]:
     return [tag for tag, _ in counts.most_common(TAGS_SUGGESTED)]
 
 
-def digest(run: Run, about: Observation) -> str:
+def draft_of(run: Run, about: Observation) -> str:
     """Tells apart the drafts of different maps."""
     return hashlib.blake2b(repr((run.uuid, about)).encode(errors="replace"), digest_size=8).hexdigest()
 

@@ -129,7 +129,9 @@ def restore(run: Run, said: Observation) -> None:
     st.session_state["run"] = run.id
     if said.epoch is not None:
         selection.choose_epoch(said.epoch)
-    names = reading.class_names(run)
+    names = st.session_state["class.names"] = reading.class_names(
+        run
+    )  # or the bar would forget the class of another run
     if said.explained in names:
         selection.choose_class(names.index(said.explained))
         st.session_state["explained"] = "chosen"

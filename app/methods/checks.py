@@ -89,7 +89,7 @@ SANITY: dict[str, Method] = {
     "completeness": Method(
         "Completeness", "Do the pixels' shares add up to what they are shares of?",
         r"\delta = \frac{\left|\sum_{ij} M_{ij} - \big(S(x) - S(x')\big)\right|}{\left|S(x) - S(x')\right|}",
-        "x': the baseline. From 1 % on the map is flagged.",
+        "x': the baseline. From 1% on the map is flagged.",
         "",
         ("Holds of integrated gradients only, up to the error of the sum that stands for the integral.",
          "More steps do not always lower it; a relative error is large where S(x) − S(x') is small.",
@@ -163,7 +163,7 @@ REMOVAL: dict[str, Method] = {
         ("Leaves a visible hole, whose shape may tell the class.",), ("hooker", "loreth")),
     "blur": Method(
         "Replacement: blur", "What if removed pixels get a blurred image's colour?", r"x_{ij} = (G_\sigma * x)_{ij}",
-        "G: a Gaussian of 10 % of the side.", "", ("Keeps what is larger than the blur.",), ()),
+        "G: a Gaussian of 10% of the side.", "", ("Keeps what is larger than the blur.",), ()),
     "noisy-linear": Method(
         "Replacement: noisy linear imputation", "What if removed pixels get what their neighbours suggest?",
         r"x_{ij} = \sum_{(a,b) \in N(i,j)} w_{ab}\, x_{ab} + \eta", "As in ROAD.", "",

@@ -10,7 +10,7 @@ ATTENTION: dict[str, Method] = {
         "R: the region. From 0 to 1; a uniform map scores the region's share of the area.",
         "Of signed maps the positive part counts; the map is interpolated linearly to the image's pixels, as it is drawn. A "
         "part is a disc around its point. Birds: head is the discs around beak, crown, forehead, eyes, nape and throat "
-        "inside the box, body the rest of the box, background what is outside it. Per epoch, with a 95 % interval over "
+        "inside the box, body the rest of the box, background what is outside it. Per epoch, with a 95% interval over "
         "the images, against a uniform map, a random one and the centre prior.",
         ("Looking inside the box is not the same as looking at the right thing, nor for the right reason.",
          "Objects tend to be in the middle: compare with the centre prior.",
@@ -25,9 +25,9 @@ ATTENTION: dict[str, Method] = {
         "Uniform map", "What would a map score that is the same everywhere?", r"M_{ij} = 1",
         "Its share in a region is the region's share of the area.", "", (), ()),
     "interval": Method(
-        "95 % interval", "How far would a mean over other images of the same kind lie from this one?",
+        "95% interval", "How far would a mean over other images of the same kind lie from this one?",
         r"\bar s \pm t_{n-1}\, \frac{s}{\sqrt{n}}",
-        "n: images; s: their standard deviation (ddof 1); t: Student's, 97.5 %.", "",
+        "n: images; s: their standard deviation (ddof 1); t: Student's, 97.5%.", "",
         ("About other images, not about other trainings: those vary besides.",), ("student",)),
     "drift": Method(
         "Drift", "How much does a map change from one epoch to the next?", r"1 - \rho(M_e,\, M_{e-1})",
@@ -55,7 +55,7 @@ NETWORK: dict[str, Method] = {
         "Recall", "Of the images of a class, which share is taken for it?", r"\frac{TP}{TP + FN}",
         "FN: of the class, but taken for others.",
         "What the Remove and Retrain report calls precision.",
-        ("A network that always answers this class has 100 %.",), ()),
+        ("A network that always answers this class has 100%.",), ()),
     "f1": Method(
         "F1", "How good are precision and recall together?", r"\frac{2\, TP}{2\, TP + FP + FN}",
         "Harmonic mean of both.", "", ("Ignores what is rightly taken for no member of the class.",), ()),
@@ -74,11 +74,12 @@ NETWORK: dict[str, Method] = {
     "disagreement": Method(
         "Disagreement of runs", "On which images do runs say different things?",
         r"H\Big(\tfrac{1}{R}\sum_r p_r\Big) - \tfrac{1}{R}\sum_r H(p_r)",
-        "H: entropy, logarithm to the base R; 0: all say the same, 1: each is certain of another class.", "",
+        "H: entropy; divided by its largest value, ln R unless there are fewer classes than runs. 0: all say the same, 1: each "
+        "is certain of another class.", "",
         ("Runs may agree and all be wrong.",), ("lin",)),
     "half-evidence": Method(
         "Half of the evidence", "How concentrated is a map?", r"\min \frac{|R|}{hw} : \sum_{R} M^+ \ge \tfrac12 \sum M^+",
-        "M⁺: its positive part; 50 % where it is the same everywhere.", "",
+        "M⁺: its positive part; 50% where it is the same everywhere.", "",
         ("Depends on the resolution: a coarse map cannot be concentrated.",), ()),
 }
 
@@ -135,7 +136,7 @@ VIEWS: dict[str, Method] = {
         ("One step: stronger attacks exist.", "A saturated network has no gradients and looks robust."), ("goodfellow",)),
     "withstands": Method(
         "What a class withstands", "Along which change do recognised images stay recognised?", "",
-        "The stretch around the identity in which at least 80 % of the recognised images stay so.", "",
+        "The stretch around the identity in which at least 80% of the recognised images stay so.", "",
         ("Averages hide that some images break at once: see those that break first.",), ("vatun",)),
 }
 # fmt: on

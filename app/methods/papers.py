@@ -160,12 +160,12 @@ SLIPS: tuple[Slip, ...] = (
         ("selvaraju",)),
     Slip("Remove and Retrain report, tables II and III",
         "calls its values per class precision",
-        "They are recall: at 90 % every network answers one class, for which recall is 100 % and precision 11.35 %. The "
+        "They are recall: at 90% every network answers one class, for which recall is 100% and precision 11.35%. The "
         "standard deviations divide by n, not n − 1 (ddof 0).",
         ("loreth",)),
     Slip("Remove and Retrain report, section IV",
-        "says that 90 % removed is as good as a random guess, 10 %",
-        "A network that always answers 1 is right for 11.35 % of MNIST's test images, the share of its most frequent "
+        "says that 90% removed is as good as a random guess, 10%",
+        "A network that always answers 1 is right for 11.35% of MNIST's test images, the share of its most frequent "
         "digit. All five trainings collapsed to that, which is why their standard deviation is 0.",
         ("loreth",)),
     Slip("Remove and Retrain report, reference 2",

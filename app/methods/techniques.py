@@ -75,7 +75,7 @@ TECHNIQUES: dict[str, Method] = {
         f"{OF_INPUT} x': the baseline. Signed; without numerical error the sum over all pixels is S(x) − S(x').",
         "Baseline is the data's mean colour, which is 0 once normalised, unless the recipe says otherwise. The integral "
         "is a sum over 50 points (Gauss-Legendre); how far it misses the completeness above is stored with every map and "
-        "flagged from 1 %.",
+        "flagged from 1%.",
         ("Pixels of the baseline's colour get exactly 0: with a black baseline nothing dark can matter.",
          "Another baseline gives another map, and none is right for all images (Sturmfels et al. 2020).",
          "With a fixed baseline it changes under a shift of the input; with one that moves along it does not."),

@@ -1,8 +1,5 @@
 """What the Network page asks the probe: an edited image's path, and predictions without some filters."""
 
-import time
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -16,7 +13,6 @@ from app.testing import edited, picture
 from precompute.remote import NO_WORKER
 from store.errors import LoupeError
 
-LOOK_SECONDS = 0.01  # between two looks at what the probe has answered
 POLL_SECONDS = 0.5  # between two runs of a part that waits
 
 Reply = Answer | LoupeError | None
@@ -30,24 +26,16 @@ def path(now: Selection) -> Request | None:
     made = edited.current_edits(of, len(now.classes))
     if made.nothing:
         return None
-    return Request(**of_epoch(now), pixels=of.data, shape=of.shape, classes=(), techniques=(), layer="", edits=made,
+    epoch = probe.of_epoch(now.run, now.epoch)
+    return Request(**epoch, pixels=of.data, shape=of.shape, classes=(), techniques=(), layer="", edits=made,
                    wants=("path",))  # fmt: skip
 
 
 def ablation(now: Selection, filters: Filters, images: np.ndarray) -> Request:
     """Predictions for these images with all filters, without some, and without as many random ones."""
-    return probe.about_store(**of_epoch(now), without=filters, numbers=tuple(int(image) for image in images))
-
-
-def of_epoch(now: Selection) -> dict[str, Any]:
-    run = now.run
-    return {
-        "store": str(run.objects.local or run.objects.address),
-        "run": run.id,
-        "uuid": run.uuid,
-        "epoch": now.epoch,
-        "seed": int(run.recipe.get("training", {}).get("seed", 0)),
-    }
+    return probe.about_store(
+        **probe.of_epoch(now.run, now.epoch), without=filters, numbers=tuple(int(image) for image in images)
+    )
 
 
 def reply(name: str, request: Request, seconds: float) -> Reply:
@@ -55,12 +43,7 @@ def reply(name: str, request: Request, seconds: float) -> Reply:
 
     `name` tells apart what one visitor waits for at the same time.
     """
-    until = time.monotonic() + seconds
-    while True:
-        known = probe.shared().progress(f"{visitor()}.network.{name}", [request])
-        if request in known or time.monotonic() > until:
-            return known.get(request)
-        time.sleep(LOOK_SECONDS)
+    return probe.shared().soon(f"{visitor()}.network.{name}", [request], seconds).get(request)
 
 
 def failed(name: str, request: Request, error: LoupeError) -> None:

@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from app import epochs, reading
+from app import absent, reading
 from app.edge import plain
 from app.network.stored import Found
 from app.selection import Selection
 from store.shards import Artifact
 
 RECIPE = "[artifacts.network]"
-COMMAND = "python -m precompute run RECIPE.toml"
 
 
 def nothing(found: Found, what: str) -> None:
@@ -17,11 +16,7 @@ def nothing(found: Found, what: str) -> None:
     if found.reason:
         st.info(plain(found.reason))
         return
-    st.info(
-        f"This run holds no {what}. Add this section to its recipe and run that again; nothing is trained twice.",
-        icon=":material/info:",
-    )
-    st.code(f"{RECIPE}\n# then: {COMMAND}", language="toml")
+    absent.not_asked_for(what, RECIPE)
 
 
 def there(now: Selection, artifact: Artifact, what: str) -> bool:
@@ -40,14 +35,5 @@ def there(now: Selection, artifact: Artifact, what: str) -> bool:
             'With epochs = "kept" in its section artifacts.network, every kept epoch has them.'
         )
     st.info(plain(text), icon=":material/hourglass_top:" if now.epoch in artifact.promised else ":material/info:")
-    near = [epoch for epoch in finished if epoch in now.epochs]
-    if near:
-        nearest = min(near, key=lambda epoch: (abs(epoch - now.epoch), -epoch))
-        st.button(
-            f"Show epoch {nearest}",
-            key=f"network.nearest.{what}",
-            icon=":material/arrow_forward:",
-            on_click=epochs.choose_epoch,
-            args=(nearest,),
-        )
+    absent.offer_nearest(now.epoch, set(finished) & set(now.epochs), key=f"network.nearest.{what}")
     return False

@@ -9,6 +9,7 @@ from app import address, charts, memory, reading, sections, selection
 from app.edge import plain
 from app.outputs import taken
 from app.overview import zoomed
+from app.pictures import percent
 from app.selection import THUMBNAIL, Selection
 from app.widgets.thumbnails import Thumbnail, thumbnails
 from store.runs import Run
@@ -16,6 +17,7 @@ from store.shards import Artifact
 
 PAGE = 24  # images of the gallery at a time
 PAIRS = 10  # confusions listed
+MATRICES = memory.Memory(800, 64 * 1024**2)  # of 1,000 classes one weighs 2 MB
 
 Cell = tuple[int, int]  # true class, predicted class
 
@@ -49,14 +51,14 @@ def matrix_spec(now: Selection, cell: Cell) -> dict:
     return framed_matrix(now.run, now.evaluation, now.epoch, now.epochs[-1], cell, dark)
 
 
-@memory.remembered(500)
+@memory.remembered(MATRICES)
 def framed_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, cell: Cell, dark: bool) -> dict:
     order = class_order(evaluation, latest, len(run.classes))
     frame = charts.chosen_cell(cell, reading.class_names(run), order)
     return charts.with_tables(drawn_matrix(run, evaluation, epoch, latest, dark), {1: frame})
 
 
-@memory.remembered(300)
+@memory.remembered(MATRICES)
 def drawn_matrix(run: Run, evaluation: Artifact, epoch: int, latest: int, dark: bool) -> dict:
     names = reading.class_names(run)
     order = class_order(evaluation, latest, len(names))
@@ -166,7 +168,7 @@ def captions(now: Selection, images: Sequence[int]) -> list[Thumbnail]:
     confidence = taken(now.evaluation, now.epoch).confidence
     names, items = now.classes, []
     for image in images:
-        share = f"{confidence[image]:.0%}"
+        share = percent(float(confidence[image]))
         title = f"image {image}: {names[labels[image]]} → {names[predicted[image]]} ({share}) at epoch {now.epoch}"
         items.append(Thumbnail(image, share, title, image in now.images))
     return items

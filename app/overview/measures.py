@@ -6,7 +6,7 @@ import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from app import charts, memory, reading, selection
+from app import charts, memory, reading, renewing, selection
 from app.edge import plain_errors
 from app.selection import Selection
 from store.runs import Run
@@ -37,7 +37,7 @@ def summary(now: Selection) -> None:
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share seen in `count` draws. Wilson, Probable inference, JASA 22, 1927."""
+    """95% interval of a share seen in `count` draws. Wilson, Probable inference, JASA 22, 1927."""
     z = 1.96
     centre, spread = share + z * z / (2 * count), z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return max(0.0, (centre - spread) / (1 + z * z / count)), min(1.0, (centre + spread) / (1 + z * z / count))
@@ -54,6 +54,7 @@ def curves(now: Selection) -> None:
 
 def draw_curves(now: Selection) -> None:
     with plain_errors():
+        renewing.shows_epochs((now.run, now.evaluation))
         epochs = reading.epochs(now.evaluation)
         st.subheader("Accuracy by epoch")
         st.vega_lite_chart(

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import memory, reading, selection
+from app import memory, outputs, reading, sections, selection
 from app.edge import plain
 from app.saliency.strips import LIKELIEST, percent
 from app.selection import THUMBNAIL, Selection
@@ -31,27 +31,22 @@ def note(now: Selection) -> None:
 
 def gallery(now: Selection, key: str) -> None:
     """All images, a page at a time, with what each is taken for; a click puts one into the tray."""
-    count = len(reading.labels(now.data))
-    pages = -(-count // PAGE)
-    place = f"{key}.page"
-    turned = min(st.session_state.get(place, 1), pages)
-    shown = tuple(range((turned - 1) * PAGE, min(turned * PAGE, count)))
-    thumbnails(
-        reading.sheet(now.data, shown, THUMBNAIL), captions(now, shown), key=key, pixels=96, on_pick=selection.focus
-    )
-    st.caption("With the probability of the class it is taken for. A click puts an image into the tray on top.")
-    if pages > 1:
-        st.session_state[place] = turned
-        st.pagination(pages, key=place)
+    with sections.paged(range(len(reading.labels(now.data))), PAGE, f"{key}.page") as shown:
+        thumbnails(
+            reading.sheet(now.data, tuple(shown), THUMBNAIL),
+            captions(now, shown),
+            key=key,
+            pixels=96,
+            on_pick=selection.focus,
+        )
+        st.caption("With the probability of the class it is taken for. A click puts an image into the tray on top.")
 
 
 def captions(now: Selection, images: Sequence[int]) -> list[Thumbnail]:
-    chances = reading.probabilities(now.evaluation, now.epoch)
-    items = []
+    of, items = outputs.taken(now.evaluation, now.epoch), []
     for image in images:
-        taken = int(chances[image].argmax())
-        share = percent(float(chances[image, taken]))
-        title = f"image {image}: taken for {now.classes[taken]} ({share}) at epoch {now.epoch}"
+        share = percent(float(of.confidence[image]))
+        title = f"image {image}: taken for {now.classes[of.predicted[image]]} ({share}) at epoch {now.epoch}"
         items.append(Thumbnail(image, share, title, image in now.images))
     return items
 
@@ -78,14 +73,12 @@ def likeliest(now: Selection) -> None:
 @memory.remembered(100)
 def likeliest_frame(run: Run, evaluation: Artifact, epoch: int) -> pa.Table:
     """One row an image: its likeliest classes, each with its probability."""
-    names, chances = reading.class_names(run), reading.probabilities(evaluation, epoch)  # (image, class)
-    order = np.argsort(-chances, axis=1, kind="stable")[:, :LIKELIEST]  # (image, 5 or fewer)
-    said = [
-        [f"{names[number]} {percent(float(row[number]))}" for number in best]
-        for row, best in zip(chances, order, strict=True)
-    ]
-    columns = {title: [row[place] for row in said] for place, title in enumerate(ORDINALS[: order.shape[1]])}
-    return pa.table({"image": np.arange(len(said)), **columns})
+    names, found = reading.class_names(run), outputs.likeliest(evaluation, epoch, LIKELIEST)
+    columns = {
+        title: [f"{names[number]} {percent(float(chance))}" for number, chance in zip(best, chances, strict=True)]
+        for title, best, chances in zip(ORDINALS, found.classes.T, found.chances.T, strict=False)
+    }
+    return pa.table({"image": np.arange(len(found.classes)), **columns})
 
 
 def pick_row(count: int) -> None:

@@ -78,7 +78,7 @@ def standing_out(of: Sources, artifact: Artifact, epoch: int, regions: Sequence[
     """The region and class whose share is surest to be more than every control's, by their ratio; None where none is.
 
     A network that takes a shortcut for one class is not seen in a mean over all. The largest of many is large by chance, so
-    intervals are widened by as many as are looked at (Bonferroni): all of them together hold with 95 %.
+    intervals are widened by as many as are looked at (Bonferroni): all of them together hold with 95%.
     """
     labels = reading.labels(of.data)
     order = np.argsort(labels, kind="stable")[int((labels == UNLABELLED).sum()) :]  # images class by class
@@ -115,7 +115,7 @@ def extreme_words(found: Extreme) -> str:
 
 
 def share_words(curve: Curve, here: int) -> str:
-    """7 % of the evidence in the box (6 to 8 %), less than what knows nothing (uniform map 25 %, centre prior 40 %)."""
+    """7% of the evidence in the box (6 to 8%), less than what knows nothing (uniform map 25%, centre prior 40%)."""
     mean, low, high = curve.values[:, here]
     others = {CONTROL_TITLES[name]: float(curve.control(name)[0, here]) for name in CONTROLS}
     least, most = min(others.values()), max(others.values())

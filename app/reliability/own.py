@@ -59,10 +59,10 @@ def completeness(of: Sources) -> Row:
     if not len(gaps):
         return Row(name, title, MISSING, "No map of this epoch is a number.", page="saliency")
     sound, (low, middle, high) = float((gaps < FLAGGED).mean()), quantiles(gaps)
-    words = f"{percent(sound)} of the maps add up within 1\N{NO-BREAK SPACE}%; the median gap is {middle:.2%}."
+    words = f"{percent(sound)} of the maps add up within 1%; the median gap is {middle:.2%}."
     words += f" After epoch {epoch}." if epoch != of.epoch else ""
-    rule = f"Passes where {percent(ENOUGH)} of the maps miss the logit's difference by less than 1\N{NO-BREAK SPACE}% of it."
-    alt = f"Gap: median {middle:.2%}, 10 to 90 % of the maps {low:.2%} to {high:.2%}; flagged from 1 %"
+    rule = f"Passes where {percent(ENOUGH)} of the maps miss the logit's difference by less than 1% of it."
+    alt = f"Gap: median {middle:.2%}, 10 to 90% of the maps {low:.2%} to {high:.2%}; flagged from 1%"
     own = numbers(np.minimum([middle], WIDEST))
     ends = [numbers(np.minimum([item], WIDEST)) for item in (low, high)]
     chart = Chart(("",), own, (), 0, WIDEST, alt, below=ends[0], above=ends[1], rule=FLAGGED)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app import reading
+from app import reading, renewing
 from app.address import KEPT, forget_unless, held
 from app.edge import plain, plain_errors
 from app.methods import address, link
@@ -56,6 +56,7 @@ def cards(now: Selection, layer: str) -> list[Card]:
 def watch(now: Selection, layer: str, before: list[str]) -> None:
     """Draws the page again when somebody has finished another check."""
     with plain_errors():
+        renewing.shows_work(now.run)
         held_ = stored.techniques(now.run, now.evaluation, layer, live=True)
         found = made(now.run, now.evaluation, now.epoch, [item.artifact for item in held_])
         if [item.words for item in found] != before:

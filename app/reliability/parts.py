@@ -115,7 +115,7 @@ def median(values: np.ndarray) -> float:
 
 
 def quantiles(values: np.ndarray) -> tuple[float, float, float]:
-    """10, 50 and 90 % of all that is a number in it."""
+    """10, 50 and 90% of all that is a number in it."""
     known = values[np.isfinite(values)]
     low, middle, high = np.quantile(known, (0.1, 0.5, 0.9)) if len(known) else (np.nan,) * 3
     return float(low), float(middle), float(high)

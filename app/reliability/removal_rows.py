@@ -141,7 +141,7 @@ def tested(point: Point) -> int:
 
 
 def binomial(point: Point) -> float:
-    """Standard error of an accuracy: √(p(1 − p)/n), with one right and one wrong image more, so that 100 % is not sure.
+    """Standard error of an accuracy: √(p(1 − p)/n), with one right and one wrong image more, so that 100% is not sure.
 
     Fractions are counted on the same images, so errors may go together: they are averaged, and do not shrink.
     """
@@ -151,7 +151,7 @@ def binomial(point: Point) -> float:
 
 
 def curve_words(points: Sequence[Point]) -> str:
-    """10 %: 97 %, 30 %: 91 %; what collapsed is said to have."""
+    """10%: 97%, 30%: 91%; what collapsed is said to have."""
     return ", ".join(
         f"{percent(point.fraction)}: {percent(point.mean_kept) if len(point.kept) else 'collapsed'}" for point in points
     )

@@ -56,8 +56,6 @@ def found(of: Sources, source: Source, name: str) -> Found | Row:
         return row(name, MISSING, ASK)
     if reason := source.artifact.attributes.get("obstacle"):
         return row(name, NOT, reason)
-    if reason := source.artifact.attributes.get("obstacle"):
-        return row(name, NOT, reason)
     if source.epoch is None:
         return row(name, MISSING, COMPUTING)
     subject = stored.subject(source.artifact, of.technique, of.layer)
@@ -71,8 +69,8 @@ def row(name: str, state: str, words: str, rule: str = "", figure: str = "", cha
 
 
 def on_scale(spread: tuple[float, float, float], null: float, rule: float) -> Chart:
-    """A correlation with its 10 and 90 % over images on a scale from 0 to 1, and the random map's."""
-    alt = f"Rank correlation {two(spread[1])}, 10 to 90 % {two(spread[0])} to {two(spread[2])}; random map {two(null)}"
+    """A correlation with its 10 and 90% over images on a scale from 0 to 1, and the random map's."""
+    alt = f"Rank correlation {two(spread[1])}, 10 to 90% {two(spread[0])} to {two(spread[2])}; random map {two(null)}"
     low, middle, high = (numbers([max(value, 0)]) for value in spread)
     lines = (Line(RANDOM_MAP, numbers([max(null, 0)])),) if np.isfinite(null) else ()
     return Chart(("",), middle, lines, 0, 1, alt, below=low, above=high, rule=rule)

@@ -42,7 +42,7 @@ def picture(data: bytes, alt: str) -> Markup:
 
 
 def percent(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.1f} %"
+    return "–" if value is None else f"{value * 100:.1f}%"
 
 
 def number(value: float | None) -> str:

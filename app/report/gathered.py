@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from app import pictures, reading
+from app import outputs, pictures, reading
 from app.judgement import observed
 from app.judgement.observed import Seen
 from app.report import checks
 from app.saliency import stored
-from app.saliency.progression import thinned
+from app.saliency.progression import mark_diverged, thinned
 from app.saliency.stored import MAP, Technique
 from precompute.cases import probabilities
 from store import trail
@@ -126,9 +126,11 @@ def measures(run: Run, evaluation: Artifact, epochs: tuple[int, ...]) -> dict[st
 
 def likeliest(run: Run, evaluation: Artifact, epoch: int) -> list[dict[str, float]]:
     """The likeliest classes of each image, and their probabilities."""
-    names, chances = reading.class_names(run), reading.probabilities(evaluation, epoch)  # (image, class)
-    order = np.argsort(-chances, axis=1, kind="stable")[:, :LIKELIEST]
-    return [{names[one]: float(row[one]) for one in best} for row, best in zip(chances, order, strict=True)]
+    names, found = reading.class_names(run), outputs.likeliest(evaluation, epoch, LIKELIEST)
+    return [
+        {names[number]: float(chance) for number, chance in zip(*each, strict=True)}
+        for each in zip(found.classes, found.chances, strict=True)
+    ]
 
 
 def training(run: Run) -> dict[str, Any]:
@@ -172,7 +174,8 @@ def wanted(
     if (labels >= 0).any():
         one = np.nan_to_num(reading.measured(evaluation, "by_class", epoch)[:, 1], nan=2.0).argmin()  # recall
     else:
-        one = reading.probabilities(evaluation, epoch).max(0).argmax()
+        seen = outputs.taken(evaluation, epoch)
+        one = seen.predicted[np.nan_to_num(seen.confidence).argmax()]
     return tuple(dict.fromkeys([*chosen, *about] or [int(one)]))[:CLASSES]
 
 
@@ -199,9 +202,8 @@ def words(run: Run, evaluation: Artifact, image: int, epoch: int) -> str:
     """True class, predicted class and its probability."""
     names, labels = reading.class_names(run), reading.labels(reading.dataset(evaluation))
     chances = probabilities(reading.image_logits(evaluation, (epoch,), image)[0])
-    return (
-        f"image {image}: {names[labels[image]]} → {names[int(chances.argmax())]} ({chances.max():.0%}) at epoch {epoch}"
-    )
+    taken = f"{names[int(chances.argmax())]} ({pictures.percent(float(chances.max()))})"
+    return f"image {image}: {names[labels[image]]} → {taken} at epoch {epoch}"
 
 
 def side_of(pixels: np.ndarray) -> int:
@@ -237,17 +239,14 @@ def row(
         cells, _ = stored.held(technique, image, epochs, (chosen,) * len(epochs))
     except LoupeError:
         cells, _ = stored.sound(technique, image, epochs, (chosen,) * len(epochs))
+    mark_diverged(cells)  # first, or they would spoil the scale of the others
     tops, base = pictures.tops(cells.maps, shared=True), pictures.rgb(pixels, side_of(pixels))
     top = float(np.nanmax(tops)) if not np.isnan(tops).all() else 0.0
-    states = [
-        state if state != MAP or np.isfinite(raw).all() else stored.DIVERGED
-        for raw, state in zip(cells.maps, cells.states, strict=True)
-    ]
     drawn = tuple(
         pictures.png(pictures.over(base, raw, top, technique.signed)) if state == MAP else state
-        for raw, state in zip(cells.maps, states, strict=True)
+        for raw, state in zip(cells.maps, cells.states, strict=True)
     )
-    return Row(technique.title, facts | {"scale": top, "signed": technique.signed, "states": states}, drawn)
+    return Row(technique.title, facts | {"scale": top, "signed": technique.signed, "states": cells.states}, drawn)
 
 
 def seen(run: Run, said: Sequence[Observation]) -> Iterator[tuple[str, tuple[Seen, bytes]]]:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import news, reading
+from app import news, reading, renewing
 from app.access import actions, entrance
 from app.edge import plain, plain_errors
 from app.moments import moment
@@ -112,6 +112,7 @@ def follow(run: Run, job_id: str) -> None:
 
 def state(run: Run, job_id: str, active: bool) -> None:
     with plain_errors():
+        renewing.shows(("job", actions.queue().address, job_id), lambda: in_line(job_id))
         job = waiting(actions.queue().address, job_id)
         st.markdown(f"**{plain(job.name)}** {plain(sentence(job))}")
         if job.state == "waiting" and not any(worker.alive for worker in queues.workers(reading.store())):
@@ -123,6 +124,15 @@ def state(run: Run, job_id: str, active: bool) -> None:
             st.caption("The Queue page has the last lines of its log, and a way to try again.")
         if active and not job.active:
             st.rerun()
+
+
+def in_line(job_id: str) -> renewing.Seen:
+    """What is new of the job, for all who asked for it."""
+    job = waiting(actions.queue().address, job_id)
+    made = reading.run_named(job.run)
+    evaluation = reading.evaluation(made) if made else None
+    epochs = reading.epochs(evaluation) if evaluation else ()
+    return renewing.Seen((job.state, made is None, epochs), sentence(job), whole=False)
 
 
 def sentence(job: Job) -> str:

@@ -37,7 +37,7 @@ def draw(run: Run, grid: Grid) -> None:
     deletion, insertion, infidelity, sensitivity = (methods.link(name, name.capitalize()) for name in names)
     st.caption(
         f"Of the run's own network, without retraining. {deletion} and {insertion}: mean probability of the predicted class "
-        "while pixels become the mean colour, or come back, important ones first; the band holds the mean with 95 %; dashed: "
+        "while pixels become the mean colour, or come back, important ones first; the band holds the mean with 95%; dashed: "
         "controls. The table has the area below each image's curve, its mean and standard deviation (ddof 0) over the images: "
         f"low is good of deletion, high of insertion. {infidelity}: share of the logit's changes, when squares are hidden, "
         f"that the map does not explain; low is good. {sensitivity}: largest relative change of the map under noise of 0.02 "
@@ -84,7 +84,7 @@ def summary(found: Mapping[str, Artifact]) -> pd.DataFrame:
 
 
 def curves(found: Mapping[str, Artifact], array: str) -> pd.DataFrame:
-    """A row a ranking and share: mean probability over the images, and the interval that holds it with 95 %."""
+    """A row a ranking and share: mean probability over the images, and the interval that holds it with 95%."""
     tables = []
     for name, item in found.items():
         each = values(item, array).astype(float)  # (image, step)

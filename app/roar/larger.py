@@ -1,5 +1,6 @@
 """A grid that is still to be asked for: what it would hold, what it would cost, and the button or the command."""
 
+import json
 from typing import Any
 
 import streamlit as st
@@ -115,6 +116,9 @@ def command(run: Run, grid: Roar) -> None:
 
 
 def toml(value: Any) -> str:
+    """A value of JSON as TOML writes it; tables in a line, where a name may have any signs."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {toml(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False)

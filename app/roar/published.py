@@ -4,7 +4,7 @@ Loreth, Practical Work: Investigations on Remove and Retrain, Johannes Kepler Un
 ten epochs, SGD with a learning rate of 0.001 and a momentum of 0.9, removed pixels replaced by the mean.
 
 Its Tables II and III are called precision and are recall: they average to the accuracy by the classes' numbers of images, and
-at 90 % removed by integrated gradients, where one class is named for every image, that class stands at 100 and not at 11. The
+at 90% removed by integrated gradients, where one class is named for every image, that class stands at 100 and not at 11. The
 values are means of five percentages rounded to whole numbers; the deviations are divided by five and not by four.
 """
 
@@ -64,7 +64,7 @@ def accuracy(technique: str) -> np.ndarray:
 def collapses(technique: str) -> tuple[int, ...]:
     """How many of the five trainings must have named one class for every image, by fraction.
 
-    At 90 % all five: recall 100 for one digit, 0 for all others. At 70 % one: digit 0 at 74.2 ± 37.1 is four trainings at
+    At 90% all five: recall 100 for one digit, 0 for all others. At 70% one: digit 0 at 74.2 ± 37.1 is four trainings at
     92.75 and one at 0.
     """
     return (0, 0, 0, 1, 5) if technique == "integrated-gradients" else (0, 0, 0, 0, 0)

@@ -91,12 +91,13 @@ def draw_deviations(grid: Grid, way: tuple[str, bool], *, report: bool) -> None:
         column_config={name: PERCENT for name in table.columns if table[name].dtype.kind == "f"}
         | {"removed": st.column_config.NumberColumn(format="%.0f%%")}
         | {"report: collapsed": st.column_config.NumberColumn(format="%d")},
+        height="content",
         placeholder="–",
         alt="Mean and standard deviation of the accuracy by ranking and share removed",
     )
     st.caption(
         "Standard deviation over the trainings with ddof 0, as in the report's Table I. A training counts as collapsed where "
-        "its accuracy is within one point of always naming the largest class, or more than 95 % of the images get one class."
+        "its accuracy is within one point of always naming the largest class, or more than 95% of the images get one class."
     )
     if report:
         st.caption(

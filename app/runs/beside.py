@@ -19,6 +19,7 @@ from app.selection import Selection
 from app.widgets import strip
 from app.widgets.strip import Cell, Column, Row, Strip
 from store.errors import Corrupt
+from store.schema import UNLABELLED
 
 SCALES = {
     True: "one scale for the runs shown: raw values, up to the largest of them",
@@ -51,6 +52,11 @@ class Panel:
     apart: float
     asked: Asked | None
     badges: tuple[tuple[str, tuple[Badge, ...]], ...] = ()  # of each technique, in each run
+
+    @property
+    def of_true(self) -> bool:
+        """Whether its maps explain the true class, which an image without a label has not."""
+        return self.asked is not None and self.asked.explained == "true" and self.label != UNLABELLED
 
 
 def draw(panel: Panel, now: Selection | None, number: int) -> None:
@@ -97,13 +103,17 @@ def strip_of(panel: Panel, reader: Reader, problems: list[str]) -> Strip:
         pixels,
         tuple(column(panel, place, names) for place in range(len(panel.shown))),
         rows,
-        caption=f"{what}\ntrue {names[panel.label]}\ndisagreement {panel.apart:.2f}",
-        alt=f"{what}, true class {names[panel.label]}, {pixels.shape[1]} × {pixels.shape[0]} pixels",
+        caption=f"{what}\n{of_class(panel, names)}\ndisagreement {panel.apart:.2f}",
+        alt=f"{what}, {of_class(panel, names)}, {pixels.shape[1]} × {pixels.shape[0]} pixels",
         label=f"{what}: maps by technique and run",
         note=note(panel, names),
         score="p(predicted)",
         across="run",
     )
+
+
+def of_class(panel: Panel, names: Sequence[str]) -> str:
+    return names[panel.label] if panel.label == UNLABELLED else f"true {names[panel.label]}"
 
 
 def column(panel: Panel, place: int, names: Sequence[str]) -> Column:
@@ -124,9 +134,7 @@ def column(panel: Panel, place: int, names: Sequence[str]) -> Column:
 def note(panel: Panel, names: Sequence[str]) -> str:
     if not panel.asked or not panel.asked.techniques:
         return ""
-    explained = (
-        f"{names[panel.label]} (the true class)" if panel.asked.explained == "true" else "the class each run predicts"
-    )
+    explained = f"{names[panel.label]} (the true class)" if panel.of_true else "the class each run predicts"
     scale = "Each row has one scale for the runs shown" if panel.asked.shared else "Each map has its own scale"
     return f"Explains {explained} at layer {panel.asked.layer}. {scale}; maps are interpolated linearly."
 
@@ -165,7 +173,7 @@ def row(panel: Panel, name: str, reader: Reader, problems: list[str]) -> Row:
 def cells_of(panel: Panel, place: int, name: str, reader: Reader, problems: list[str]) -> Cells:
     """The raw map of one run; what is not there is on its way only while somebody computes the run."""
     item, technique = panel.shown[place], panel.held[place][name]
-    chosen = panel.label if panel.asked and panel.asked.explained == "true" else panel.predicted[place]
+    chosen = panel.label if panel.of_true else panel.predicted[place]
     cells, damage = reader(technique, panel.numbers[place], (item.epoch,), (chosen,))
     problems += damage
     progression.mark_diverged(cells)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import charts, memory, reading, sections
+from app import charts, memory, reading, renewing, sections
 from app.edge import plain, plain_errors
 from app.overview import confusion, facts
 from app.runs import comparison, comparison_charts, disagreement, lineage
@@ -33,6 +33,7 @@ def curves(shown: Sequence[Side], now: Selection | None) -> None:
 
 def draw_curves(shown: Sequence[Side], now: Selection | None, live: bool) -> None:
     with plain_errors():
+        renewing.shows_epochs(*((item.run, item.evaluation) for item in shown))
         comparison.newer(shown, now)
         chosen = now.classes[now.chosen] if now else reading.class_names(shown[0].run)[0]
         heads = {ACCURACY: "Accuracy by epoch", LOSS: "Loss by epoch", F1: f"F1 of {plain(chosen)} by epoch"}

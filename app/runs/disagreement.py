@@ -27,9 +27,9 @@ def placed(source: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def divergence(distributions: Sequence[np.ndarray]) -> np.ndarray:
     """Jensen-Shannon divergence of R distributions (image, class), equally weighted, as a share of its maximum: (image,).
 
-    0: all runs say the same; 1: each is certain of another class. NaN where a run says nothing that is a number.
-    Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37, 1991, eq. 5.1; the base of the
-    logarithm is R.
+    0: all runs say the same; 1: each is certain of another class, as far as there are so many. NaN where a run says
+    nothing that is a number. Lin, Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37, 1991,
+    eq. 5.1. It is convex, so it is largest where each run is certain and they are spread evenly over the classes.
     """
     count, classes = distributions[0].shape
     apart = np.empty(count)
@@ -37,7 +37,8 @@ def divergence(distributions: Sequence[np.ndarray]) -> np.ndarray:
     for start in range(0, count, block):
         each = np.stack([item[start : start + block].astype(np.float64) for item in distributions])  # (R, block, class)
         apart[start : start + block] = entropy(each.mean(0)) - entropy(each).mean(0)
-    return np.clip(apart / np.log(max(len(distributions), 2)), 0, 1)
+    spread = np.bincount(np.arange(len(distributions)) % classes) / len(distributions)
+    return np.clip(apart / (entropy(spread) or 1.0), 0, 1)
 
 
 def entropy(chances: np.ndarray) -> np.ndarray:

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from app import reading
+from app import reading, renewing
+from app.address import KEPT
 from app.edge import plain_errors
 from app.news import duration
 from app.runs import comparison, lineage, roster
@@ -19,7 +19,6 @@ from store.runs import Run
 
 SECONDS = 2.0  # between two drawings while a run is being made
 ROWS = 12  # shown without scrolling
-KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 ANY, NONE = "any", "none yet"
 STATES = (ANY, "running", "finished", "failed", "stopped")
 VERDICTS = (ANY, "keep", "reject", "undecided", NONE)
@@ -83,6 +82,7 @@ def look(bar: Run | None) -> tuple[tuple[Run, ...], dict[str, Known | None]]:
 
 def table(wanted: Wanted, bar: Run | None, compared: tuple[str, ...], busy: bool) -> None:
     with plain_errors():
+        renewing.shows(("table", reading.store().address), in_table)
         found, known = look(bar)
         rows = chosen(arranged(found, known, wanted.order), wanted)
         unread = sum(item is None for item in known.values())
@@ -94,6 +94,13 @@ def table(wanted: Wanted, bar: Run | None, compared: tuple[str, ...], busy: bool
         still = any(item is None or item.live for item in known.values())
         if comparison.ids() != compared or still != busy:
             st.rerun()
+
+
+def in_table() -> renewing.Seen:
+    """What is new in the table, for all who look at it."""
+    known = roster.shared().look(reading.all_runs()[0])
+    lines = [(name, item.status.state, item.verdict, item.curve.last) for name, item in known.items()]
+    return renewing.Seen(tuple(lines), tuple(item.status.done for item in known.values()), whole=False)
 
 
 def counted(shown: int, there: int, unread: int) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import memory, reading, sections
+from app import memory, outputs, reading, renewing, sections
+from app.address import forget_unless
 from app.edge import plain, plain_errors
 from app.reliability import badges
 from app.reliability.badges import Badge
@@ -17,6 +18,7 @@ from app.runs.comparison import Side
 from app.saliency import stored
 from app.saliency.stored import Technique
 from app.selection import Selection
+from store.schema import UNLABELLED
 from store.shards import Artifact
 
 PAGE = 4  # images at a time
@@ -71,6 +73,7 @@ def images(shown: Sequence[Side], now: Selection | None) -> None:
 
 def draw(shown: Sequence[Side], now: Selection | None) -> None:
     with plain_errors():
+        renewing.shows_work(*(item.run for item in shown))  # maps, which follow the epoch they are of
         found = together(shown)
         if found is None:
             st.info(
@@ -79,7 +82,7 @@ def draw(shown: Sequence[Side], now: Selection | None) -> None:
             return
         names = reading.class_names(shown[0].run)
         kept = filtered(found, names)
-        asked = maps_asked(shown)
+        asked = maps_asked(shown, EXPLAINED if (found.labels != UNLABELLED).any() else EXPLAINED[1:])
         said(shown, found, len(kept))
         page(shown, now, found, kept, asked)
         if st.session_state.pop("compare.clicked", False):
@@ -100,16 +103,18 @@ def of_runs(*parts: Any) -> Shared:
     """parts: for each run its evaluation, its images and the epoch."""
     evaluations, data, epochs = parts[::3], parts[1::3], parts[2::3]
     places = same_images(data)  # (image, run)
-    rows = zip(evaluations, epochs, places.T, strict=True)
-    chances = [reading.probabilities(evaluation, epoch)[place] for evaluation, epoch, place in rows]  # (image, class)
+    step, found = outputs.rows_at_once(evaluations[0], len(data)), []
+    for start in range(0, max(len(places), 1), step):  # a few thousand images at a time
+        rows = zip(evaluations, epochs, places[start : start + step].T, strict=True)
+        found.append(judged([outputs.chances_of(*item) for item in rows]))
+    predicted, chances, apart = (np.concatenate(part, -1) for part in zip(*found, strict=True))
+    return Shared(places, reading.labels(data[0])[places[:, 0]], predicted, chances, apart)
+
+
+def judged(chances: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the distributions (n, class) of each run: what it predicts (run, n), how surely, and how far they lie apart (n,)."""
     predicted = np.stack([item.argmax(-1) for item in chances])
-    return Shared(
-        places,
-        reading.labels(data[0])[places[:, 0]],
-        predicted,
-        np.stack([item.max(-1) for item in chances]),
-        disagreement.divergence(chances),
-    )
+    return predicted, np.stack([item.max(-1) for item in chances]), disagreement.divergence(chances)
 
 
 def same_images(data: Sequence[Artifact]) -> np.ndarray:
@@ -150,8 +155,11 @@ def said(shown: Sequence[Side], found: Shared, count: int) -> None:
 # Which maps
 
 
-def maps_asked(shown: Sequence[Side]) -> Asked | None:
-    """The choices about maps, limited to what all runs hold; None where they have no layer in common."""
+def maps_asked(shown: Sequence[Side], offered: Sequence[str]) -> Asked | None:
+    """The choices about maps, limited to what all runs hold; None where they have no layer in common.
+
+    offered: of EXPLAINED, what these images have.
+    """
     held = [stored.layers(item.run, item.evaluation) for item in shown]
     layers = [name for name in held[0] if all(name in other for other in held)]
     tell_lacking(shown, held, layers)
@@ -174,10 +182,11 @@ def maps_asked(shown: Sequence[Side]) -> Asked | None:
             key="compare.techniques",
             persist_state="session",
         )
+        forget_unless("compare.explained", offered)
         explained = st.segmented_control(
             "Explained class",
-            EXPLAINED,
-            default=EXPLAINED[0],
+            offered,
+            default=offered[0],
             required=True,
             key="compare.explained",
             help=HELP["explained"],
@@ -192,7 +201,9 @@ def maps_asked(shown: Sequence[Side]) -> Asked | None:
         )
     for reason in why:
         st.caption(plain(reason))
-    return Asked(layer, tuple(name for name in names if name in picked), explained or "true", scale != "of each map")
+    return Asked(
+        layer, tuple(name for name in names if name in picked), explained or offered[0], scale != "of each map"
+    )
 
 
 def tell_lacking(shown: Sequence[Side], held: Sequence[dict[str, Any]], layers: Sequence[str]) -> None:

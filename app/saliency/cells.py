@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from app import probe, selection
+from app import probe, renewing, selection
 from app.edge import plain, plain_errors
 from app.saliency import enlarged, progression, strips
 from app.saliency.progression import Progression
@@ -42,6 +42,7 @@ def find(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None) -
 def follow(scene: Scene, key: str, image: int | None, pixels: np.ndarray | None, pause: float) -> None:
     """What there is so far, until it is all there; then the page is drawn once more without the timer."""
     with plain_errors():
+        renewing.shows_work(scene.question.selection.run) if pause == LAG_SECONDS else renewing.shows_always()
         if pause == LAG_SECONDS:
             scene = replace(scene, question=progression.renewed(scene.question))
         found = find(scene, key, image, pixels)

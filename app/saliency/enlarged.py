@@ -157,12 +157,12 @@ def numbers(view: Enlarged) -> dict[str, str]:
         f"p({view.scene.names[view.explained]})": percent(float(view.chances[view.explained])),
         "Largest value": pictures.short(float(raw.max())),
         "Smallest value": pictures.short(float(raw.min())),
-        "Half of the evidence lies in": f"{half_share(raw) * 100:.0f} % of the area" if raw.max() > 0 else "–",
+        "Half of the evidence lies in": f"{half_share(raw) * 100:.0f}% of the area" if raw.max() > 0 else "–",
     }
     if words := sum_words(view):
         lines["Sum of the map"] = words
     if (inside := evidence_in_box(view)) is not None:
-        lines["Evidence in the box"] = f"{inside[0] * 100:.0f} % (box: {inside[1] * 100:.0f} % of the area)"
+        lines["Evidence in the box"] = f"{inside[0] * 100:.0f}% (box: {inside[1] * 100:.0f}% of the area)"
     return lines
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from store.schema import UNLABELLED
 Explained = Literal["chosen", "true", "predicted"]
 PREDICTED = -1  # in a request: the class predicted at the epoch
 MOST_COLUMNS = 30
+OF_STORE = Memory(1000, 256 * 1024**2)  # progressions of test images; maps as fine as the image weigh 20 MB and more
 OF_PROBE = Memory(300, 128 * 1024**2)  # what is made of the probe's answers; a large picture weighs 3 MB
 
 
@@ -136,7 +137,7 @@ def known_by(question: Question) -> tuple[Any, ...]:
     return run, evaluation, question.epochs, question.explain, selected.chosen, question.layer, shown
 
 
-@lru_cache(maxsize=1000)
+@memory.remembered(OF_STORE)
 def held(wanted: Wanted) -> Progression:
     """What the store holds; raises Corrupt where some of it is damaged, which is not kept: it may be mended."""
     return read(wanted, stored.held)
@@ -160,7 +161,7 @@ def read(wanted: Wanted, reader: Callable[..., tuple[Cells, list[str]]]) -> Prog
     return made_of(cells, Progression(pixels, epochs, logits, classes, {}, {}, image, label, problems))
 
 
-@lru_cache(maxsize=100)
+@memory.remembered(OF_STORE)
 def given_up(begun: Progression) -> Progression:
     """What the store holds of a run that nobody computes: the maps it lacks are not on their way."""
     lost = {WAITING: MISSING}
@@ -198,17 +199,13 @@ def requests(question: Question, begun: Progression, classes: Mapping[int, int])
     options = {item.name: json.dumps(item.artifact.attributes["options"], sort_keys=True) for item in question.able}
     return [
         Request(
-            store=str(run.objects.local or run.objects.address),
-            run=run.id,
-            uuid=run.uuid,
-            epoch=epoch,
+            **probe.of_epoch(run, epoch),
             pixels=begun.data,
             shape=begun.pixels.shape,
             classes=(chosen,),
             techniques=tuple(options.items()),
             layer=question.layer,
             precision=facts["precision"],
-            seed=int(run.recipe["training"]["seed"]),
         )
         for epoch, chosen in classes.items()
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app import reading
+from app import probe, reading
 from app.probe import Answer, Request
 from app.saliency.stored import of_kind
 from app.sanity import stored
@@ -99,23 +99,18 @@ def request(
     now: Selection, image: int, mode: str, strength: float, held: Sequence[Held], numbers: tuple[int, ...]
 ) -> Request:
     """What the probe makes of an image under a shift, for the class predicted before it."""
-    run, of = now.run, picture.of_data(now.data, image)
+    of, epoch = picture.of_data(now.data, image), probe.of_epoch(now.run, now.epoch)
     by_layer: dict[str, dict[str, object]] = {}
     for item in held:
         by_layer.setdefault(item.layer, {})[item.name] = json.loads(item.options)
-    seed = int(run.recipe["training"]["seed"])
-    asked = {"mode": mode, "strength": strength, "seed": seed, "chosen": PREDICTED, "techniques": by_layer}
+    asked = {"mode": mode, "strength": strength, "seed": epoch["seed"], "chosen": PREDICTED, "techniques": by_layer}
     return Request(
-        store=str(run.objects.local or run.objects.address),
-        run=run.id,
-        uuid=run.uuid,
-        epoch=now.epoch,
+        **epoch,
         pixels=of.data,
         shape=of.shape,
         classes=(),
         techniques=(),
         layer="",
-        seed=seed,
         wants=("shift",),
         numbers=numbers,
         shift=json.dumps(asked, sort_keys=True),

@@ -96,8 +96,8 @@ def summary(every: tuple[Subject, ...], titles: list[str], found: np.ndarray) ->
             "Technique": [methods.cell(item.about, title) for item, title in zip(every, titles, strict=True)],
             "Map": [item.size for item in every],
             "Median": [words.rounded(row.median) for row in rows],
-            "10 %": [words.rounded(row.low) for row in rows],
-            "90 %": [words.rounded(row.high) for row in rows],
+            "10%": [words.rounded(row.low) for row in rows],
+            "90%": [words.rounded(row.high) for row in rows],
             "Images": [row.count for row in rows],
             "Without a value": [row.without for row in rows],
         }

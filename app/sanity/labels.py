@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import methods, news, reading, sections
+from app import methods, news, reading, renewing, sections
 from app.access import actions, roles
 from app.attention.stored import stored_maps
 from app.edge import plain, plain_errors
@@ -78,6 +78,7 @@ def nothing_yet(now: Selection, twin: Twin) -> None:
 def follow(twin: Twin) -> None:
     """How it is getting on; the page is drawn anew when there is more to show, or nobody computes it any more."""
     with plain_errors():
+        renewing.shows_progress(twin.run, twin.evaluation)
         status, evaluation = reading.status(twin.run), reading.evaluation(twin.run)
         st.info(plain(under_way(twin, status)), icon=":material/hourglass:")
         done = reading.epochs(evaluation) if evaluation else ()
@@ -187,13 +188,18 @@ def compared(now: Selection, twin: Run, other_evaluation: Artifact, other_epoch:
         return ()
     places = np.unique(np.linspace(0, len(known) - 1, min(MOST, len(known))).round().astype(int))
     images = tuple(map(int, known[places]))
-    others = {key_of(item): item for item in of_kind(twin, "saliency", other_evaluation)}
+    own, others = latest(now.run, now.evaluation), latest(twin, other_evaluation)
     found = []
-    for item in of_kind(now.run, "saliency", now.evaluation):
-        other = others.get(key_of(item))
+    for key, item in own.items():
+        other = others.get(key)
         if other and now.epoch in reading.epochs(item) and other_epoch in reading.epochs(other):
             found.append(one(item, now.epoch, other, other_epoch, images))
     return tuple(sorted(found, key=lambda row: (row.layer, row.title)))
+
+
+def latest(run: Run, evaluation: Artifact) -> dict[tuple[str, str, str], Artifact]:
+    """The maps of each technique, layer and options; the later of two, which an older Loupe may have made."""
+    return {key_of(item): item for item in reversed(of_kind(run, "saliency", evaluation))}
 
 
 def key_of(item: Artifact) -> tuple[str, str, str]:
@@ -231,10 +237,10 @@ def table(found: tuple[Compared, ...]) -> pd.DataFrame:
                 "Layer": item.layer,
                 "Map": item.size,
                 "Median": words.rounded(own.median),
-                "10 %": words.rounded(own.low),
-                "90 %": words.rounded(own.high),
-                "Random map, 10 %": words.rounded(chance.low),
-                "Random map, 90 %": words.rounded(chance.high),
+                "10%": words.rounded(own.low),
+                "90%": words.rounded(own.high),
+                "Random map, 10%": words.rounded(chance.low),
+                "Random map, 90%": words.rounded(chance.high),
                 "Images": own.count,
                 "Without a value": own.without,
             }

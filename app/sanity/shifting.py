@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from app import methods, pictures, probe, reading, selection
+from app import absent, methods, pictures, probe, reading, selection
 from app.address import KEPT
 from app.edge import plain, plain_errors
 from app.probe import Answer, Request
@@ -90,7 +90,7 @@ def live(now: Selection, held: tuple[Held, ...], image: int, mode: str) -> None:
             "values from −1 to 0.", **KEPT,
         )  # fmt: skip
         if not held:
-            st.info("This run holds no saliency maps, so there is no technique to look at.")
+            absent.not_asked_for("saliency maps", absent.SALIENCY)
             return
         asked = asking.requests(now, image, mode, strength, held)
         known = probe.shared().soon(f"{visitor()}.sanity", asked, ANSWER_SECONDS)
@@ -160,7 +160,7 @@ def original(now: Selection, image: int, answer: Answer) -> None:
     )
     st.caption(
         plain(f"Image {image}, {now.classes[label]}: as it is (values 0 to 1), taken for {before}; as the shifted network gets "
-              f"it (values {low:z.2f} to {high:z.2f}, drawn over their whole range), taken for {after}.".replace("-", "−"))
+              f"it (values {words.signed(low)} to {words.signed(high)}, drawn over their whole range), taken for {after}.")
     )  # fmt: skip
 
 
@@ -175,10 +175,13 @@ def one(item: Shown) -> None:
         f"**{methods.link(of.name, of.title)}** :small[{plain(of.layer)}, {height} × {width}] · {badge.markdown}",
         help=badges.help_words(badge),
     )
-    colours = pictures.scale_of(of.signed, "inferno")
+    dark = st.context.theme.type == "dark"
+    colours = pictures.on_ground(pictures.scale_of(of.signed, "inferno"), dark=dark)
     places = [pictures.positions(raw, top, of.signed) for raw in (item.before, item.after)]
     difference = pictures.positions(item.difference, most, signed=True)
-    panels = [drawn(place, colours) for place in places] + [drawn(difference, "diverging")]
+    panels = [drawn(place, colours) for place in places] + [
+        drawn(difference, pictures.on_ground("diverging", dark=dark))
+    ]
     rho = words.signed(float(likeness.spearman(item.before, item.after)))
     share = float(likeness.largest(item.before, item.after))
     said = f"Spearman {rho}, largest difference {words.percent(share)} of the largest value"

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from app import reading
+from app import absent, reading, renewing
 from app.edge import plain, plain_errors
-from app.epochs import choose_epoch
 from app.news import duration
 from app.sanity import stored
 from app.selection import Selection
@@ -12,18 +11,13 @@ from store.shards import Artifact
 
 LOOK_SECONDS = 3
 SECTION = "# of every technique of [artifacts.saliency]\n[artifacts.sanity]"
-NOTHING = (
-    "This run holds no checks over many images. Add this section to its recipe and run that again: nothing is trained "
-    "twice. For small networks they take a minute or two."
-)
 
 
 def check(now: Selection, kind: str) -> Artifact | None:
     """A check that is finished at the selected epoch; where it is not, None, having said why."""
     found = stored.check(now.run, now.evaluation, kind)
     if found is None:
-        st.info(NOTHING)
-        st.code(f"{SECTION}\n\n# then: python -m precompute run <recipe>", language="toml")
+        absent.not_asked_for("checks over many images", SECTION, "For small networks they take a minute or two.")
         return None
     if reason := found.attributes.get("obstacle"):
         st.info(plain(reason))
@@ -41,9 +35,7 @@ def elsewhere(now: Selection, found: Artifact) -> None:
     st.info(
         f'Nothing checked at epoch {now.epoch}. The recipe asks {only} ([artifacts.sanity] epochs = "kept": for all).'
     )
-    if there := reading.epochs(found):
-        near = min(there, key=lambda epoch: abs(epoch - now.epoch))
-        st.button(f"Go to epoch {near}", icon=":material/arrow_forward:", on_click=choose_epoch, args=(near,))
+    absent.offer_nearest(now.epoch, reading.epochs(found))
 
 
 def waiting(now: Selection, found: Artifact) -> None:
@@ -61,5 +53,6 @@ def waiting(now: Selection, found: Artifact) -> None:
 
 def watch(now: Selection, found: Artifact) -> None:
     with plain_errors():
+        renewing.shows_epochs((now.run, found))
         if now.epoch in reading.epochs(found):
             st.rerun()

@@ -46,7 +46,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Spread:
-    """Values of some images: median, 10 and 90 %, how many, and how many are NaN because a map was flat or too small."""
+    """Values of some images: median, 10 and 90%, how many, and how many are NaN because a map was flat or too small."""
 
     median: float
     low: float

@@ -19,4 +19,5 @@ def draw(table: pd.DataFrame, column_config: Mapping[str, object] | None = None)
         width="stretch",
         height="content",
         placeholder="–",
+        alt=f"{len(table)} techniques and controls: {', '.join(table.columns[1:])}",
     )

@@ -9,9 +9,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from app import charts
+from app import charts, specifications
 from app.charts import INK, PADDING, PETROFF
 from app.simulation.stored import MEASURES
+from app.testing.words import short
 from precompute.catalogue import CHANGES
 
 HEIGHT, ROW, AROUND = (
@@ -46,7 +47,7 @@ class Look:
 class Drawn:
     """The numbers. values (class, P) of the named classes; chosen: one of these; spread (2, P) or (0, P) of it.
 
-    own: the focus image's curve (P,). setting: the Testing view's value. overall (3, P): 10, 50 and 90 % over all classes.
+    own: the focus image's curve (P,). setting: the Testing view's value. overall (3, P): 10, 50 and 90% over all classes.
     """
 
     points: np.ndarray
@@ -62,7 +63,7 @@ class Drawn:
 
 def spec(look: Look, drawn: Drawn) -> dict[str, Any]:
     """The chart as the browser gets it."""
-    return dots_spec(look, drawn) if CHANGES[look.change].binary else lines_spec(look, drawn)
+    return specifications.made(dots_spec if CHANGES[look.change].binary else lines_spec, look, drawn)
 
 
 def blank(look: Look) -> Look:
@@ -182,7 +183,7 @@ def named(number: int) -> alt.Chart:
 
 def built(chart: alt.TopLevelMixin, tables: int) -> dict[str, Any]:
     """The specification with so many empty tables, to be filled by `with_tables`."""
-    return {**chart.to_dict(), "datasets": {f"table{number}": b"" for number in range(tables)}}
+    return {**charts.specified(chart), "datasets": {f"table{number}": b"" for number in range(tables)}}
 
 
 def pick() -> alt.Parameter:
@@ -197,7 +198,9 @@ def x_of(look: Look) -> alt.X:
     item = CHANGES[look.change]
     ends = sorted({item.low, item.identity, item.high})
     ticks = sorted({*ends, (item.low + item.identity) / 2, (item.high + item.identity) / 2})
-    axis = alt.Axis(values=ends if look.small else ticks, format=".4~g", grid=False, ticks=False, labelPadding=3)
+    marks = {"values": ends, "labelExpr": f"format(datum.value, '.4~g') + '{short(item.unit)}'"}  # no room for a title
+    marks = marks if look.small else {"values": ticks, "format": ".4~g"}
+    axis = alt.Axis(**marks, grid=False, ticks=False, labelPadding=3)
     title = None if look.small else f"{item.title} ({item.unit})" if item.unit else item.title
     return alt.X("value:Q", title=title, scale=alt.Scale(domain=[item.low, item.high], nice=False), axis=axis)
 

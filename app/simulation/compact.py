@@ -10,7 +10,7 @@ from app.selection import Selection
 from app.simulation import charts, stored
 from app.simulation.charts import STATES, Drawn
 from app.simulation.scene import Scene, choose_change, drawn, look, scene
-from app.testing.words import number
+from app.testing.words import number, short
 from app.widgets import curves
 from app.widgets.curves import Chart, Curves, Values, listed
 from precompute.catalogue import CHANGES
@@ -69,7 +69,7 @@ def shown(of: Scene, height: int, columns: int) -> Curves:
         opened=of.change,
         bottom=count if rank else 0,
         top=1,
-        ends=(str(count), "1") if rank else ("0 %", "100 %"),
+        ends=(str(count), "1") if rank else ("0%", "100%"),
         log=rank and count > charts.LOG,
         percent=not rank,
         columns=columns,
@@ -90,7 +90,7 @@ def chart(of: Scene, name: str) -> Chart:
         title=item.title,
         places=[place(value) for value in points],
         called=[STATES[int(value)] if item.binary else number(name, value) for value in points],
-        ticks=[(place(value), SIDES[int(value)] if item.binary else f"{value:g}".replace("-", "−")) for value in ends],
+        ticks=[(place(value), tick(name, value)) for value in ends],
         lines=[listed(row) for row in made.values],
         band=[listed(row) for row in made.spread],
         wide=[] if made.overall is None else [listed(row) for row in made.overall],
@@ -99,6 +99,12 @@ def chart(of: Scene, name: str) -> Chart:
         setting=None if made.setting is None else place(made.setting),
         alt=f"{item.title}: {of.kind.axis} of the classes, {of.who} strong.",
     )
+
+
+def tick(name: str, value: float) -> str:
+    """What stands below an end of a chart."""
+    item = CHANGES[name]
+    return SIDES[int(value)] if item.binary else f"{value:g}{short(item.unit)}".replace("-", "−")
 
 
 def own(made: Drawn) -> Values:

@@ -75,12 +75,12 @@ def alt(of: Scene, made: charts.Drawn) -> str:
 def said(of: Scene, made: charts.Drawn) -> str:
     """What the chart shows, with the number of images behind it."""
     facts, now = of.artifact.attributes, of.selection
-    band = " Band: 10 to 90 % of its images." if len(made.spread) else ""
+    band = " Band: 10 to 90% of its images." if len(made.spread) else ""
     many = ""
     if made.overall is not None:
         others = len(made.values) - 1
         thin = f"; thin: the {others} it is most confused with" if others else ""
-        many = f" Grey: 10, 50 and 90 % over all {len(now.classes)} classes{thin}."
+        many = f" Grey: 10, 50 and 90% over all {len(now.classes)} classes{thin}."
     form = "Black or white marks" if CHANGES[of.change].binary else "Dashed"
     dashed = f" {form}: {made.own_name}." if made.own is not None else ""
     how = {

@@ -108,7 +108,7 @@ def drawn(of: Scene, name: str) -> Drawn:
 
 
 def over_all_classes(values: np.ndarray) -> np.ndarray:
-    """10, 50 and 90 % of (class, P) over the classes that have images, (3, P)."""
+    """10, 50 and 90% of (class, P) over the classes that have images, (3, P)."""
     there = values[~np.isnan(values).all(1)]
     return np.quantile(there, (0.1, 0.5, 0.9), axis=0) if len(there) else np.zeros((3, values.shape[1]))
 

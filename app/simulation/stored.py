@@ -103,7 +103,7 @@ def of_ranks(artifact: Artifact, data: Artifact, epoch: int, measure: str) -> np
 
 
 def spread(artifact: Artifact, data: Artifact, epoch: int, measure: str, chosen: int) -> np.ndarray:
-    """From 10 to 90 % of the images of a class at each point, (2, P); (0, P) without images, or of a measure of none."""
+    """From 10 to 90% of the images of a class at each point, (2, P); (0, P) without images, or of a measure of none."""
     own = ranks_of(artifact, data, epoch, chosen)
     if measure == "probability" and len(own):
         return reading.measured(artifact, "quantiles", epoch)[chosen][[LOW, HIGH]]

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.saliency.strips import percent
 from app.simulation.stored import ENOUGH, Hold, Withstood
-from app.testing.words import number
+from app.testing.words import listed, number, title
 from precompute.catalogue import CHANGES
 from store.shards import Artifact
 
@@ -24,15 +24,17 @@ def verdict(found: Sequence[Withstood], who: str, count: int) -> str:
     parts = [f"Of the {images(count)} of {who}, {known} {'is' if known == 1 else 'are'} recognised unchanged."]
     rule = f"at least {percent(ENOUGH)} of these stay recognised"
     if firm:
-        parts.append(f"It withstands {listed(list(map(title, firm)))} at every point: {rule}.")
+        parts.append(f"It withstands {listed([title(item.name) for item in firm])} at every point: {rule}.")
     if partly:
-        ranges = "; ".join(f"{title(item)} {between(item)}" for item in partly)
+        ranges = "; ".join(f"{title(item.name)} {between(item)}" for item in partly)
         parts.append(f"{'In part' if firm else 'It withstands in part'}: {ranges}{'' if firm else f', where {rule}'}.")
     if weak:
-        parts.append(f"It does not withstand {listed(list(map(title, weak)))}: fewer than {percent(ENOUGH)} are left.")
+        parts.append(
+            f"It does not withstand {listed([title(item.name) for item in weak])}: fewer than {percent(ENOUGH)} are left."
+        )
     if partly and not weak:
         first = min(partly, key=lambda item: item.least)
-        name, worst = title(first), percent(min(first.share))
+        name, worst = title(first.name), percent(min(first.share))
         parts.append(
             f"{name[0].upper()}{name[1:]} needs the smallest part of its range; at its worst {worst} are left."
         )
@@ -50,11 +52,6 @@ def images(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
 
 
-def title(item: Withstood) -> str:
-    name = CHANGES[item.name].title
-    return name if name.startswith("FGSM") else name.lower()
-
-
 def between(item: Withstood) -> str:
     """From where to where: up to 25° where it starts at the identity, which is one end of the range."""
     low, high = item.reach
@@ -62,10 +59,6 @@ def between(item: Withstood) -> str:
     if start == item.points[0]:
         return f"up to {number(item.name, high)}"
     return f"from {number(item.name, low)} to {number(item.name, high)}"
-
-
-def listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 # Single images
@@ -104,7 +97,7 @@ def trained(artifact: Artifact, counts: np.ndarray, level: np.ndarray, who: str)
         return f"{facts['factor'].capitalize()} of {those}: {often}.{grey}"
     low, high = (quantile(there, np.array(facts["edges"]), share) for share in (0.1, 0.9))
     here, ends = facts["points"].index(facts["identity"]), (0, -1)
-    spread = f"80\N{NO-BREAK SPACE}% lie between {low:.2f} and {high:.2f}"
+    spread = f"80% lie between {low:.2f} and {high:.2f}"
     said = f"{facts['factor'].capitalize()} of {those}: {spread}.{grey}"
     if not np.isfinite(level[here]):
         return said

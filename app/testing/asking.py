@@ -62,18 +62,13 @@ def layer_words(selected: Selection) -> dict[str, str]:
 
 def both(scene: Scene, made: Edits) -> Request:
     """The image before and after its edits, with maps."""
-    run = scene.selection.run
     return Request(
-        store=str(run.objects.local or run.objects.address),
-        run=run.id,
-        uuid=run.uuid,
-        epoch=scene.selection.epoch,
+        **probe.of_epoch(scene.selection.run, scene.selection.epoch),
         pixels=scene.picture.data,
         shape=scene.picture.shape,
         classes=(scene.explained,),
         techniques=((scene.technique, options(scene)),),
         layer=scene.layer,
-        seed=int(run.recipe["training"]["seed"]),
         edits=made,
     )
 

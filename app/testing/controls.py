@@ -1,7 +1,6 @@
 """What changes an image: the sliders with their curves, the region, and the options; app.testing.edited holds what they say."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -19,7 +18,6 @@ from precompute.catalogue import CHANGES
 from precompute.edits import CORNERS, FILLS, LARGEST_SEED, ORDER, PREDICTED, Edits
 from store.judgements import Region
 
-KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 FILL_WORDS = {"mean": "mean colour", "blur": "blur", "black": "black"}
 FILL_FULL = {"mean": "the image's mean colour", "blur": "its own blur", "black": "black"}
 CORNER_WORDS = {"reflect": "mirrored", "black": "black"}
@@ -177,7 +175,7 @@ def draw_region(picture: Picture, now: Region | None) -> None:
     name = f"testing.region.{hash(picture.data):x}.{st.session_state.get('testing.turn', 0)}"
     if st.session_state.get("testing.drawn_on", ("", None))[0] != name:
         st.session_state["testing.drawn_on"] = name, now  # a first region that moved would draw the picture anew
-    side = picture.shape[0] * max(1, round(REGION_SIDE / picture.shape[0]))
+    side = pictures.whole(picture.shape[0], REGION_SIDE)
     region(
         pictures.png(pictures.rgb(picture.pixels, side)),
         alt=f"{picture.name}, as it was",

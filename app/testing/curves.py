@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
+from app.memory import Memory, remembered
 from app.probe import Answer, Request
 from precompute.cases import probabilities
 from precompute.catalogue import CHANGES
 from store.errors import LoupeError
+
+OF_ANSWERS = Memory(2000, 32 * 1024**2)  # curves, with the answers they are made of
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,10 @@ class Curve:
     values: np.ndarray
     chances: np.ndarray
     flips: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + self.chances.nbytes
 
     @cached_property
     def start(self) -> int:
@@ -42,7 +49,7 @@ class Curve:
         return tuple((float(value), int(new)) for value, new in self.flips if not np.isnan(value))
 
 
-@lru_cache(maxsize=2000)
+@remembered(OF_ANSWERS)
 def curve(name: str, answer: Answer) -> Curve:
     values, logits, flips = (answer.more[f"along/{name}/{what}"] for what in ("values", "logits", "flips"))
     return Curve(name, values, probabilities(logits), flips)

@@ -90,7 +90,7 @@ def difference_words(outcome: Outcome) -> str:
     sums = f" The original's map {said[0]}; the edited one's {said[1]}." if said else ""
     where = "the input" if outcome.scene.layer == INPUT else f"layer {outcome.scene.layer}"
     return (
-        "Difference of the maps: red has more evidence after the edits, blue less, white as much. Of "
+        "Difference of the maps: red has more evidence after the edits, blue less, the middle of the scale as much. Of "
         f"{where} ({height} × {width}, interpolated linearly). Both maps share one scale.{note}{sums}"
     )
 
@@ -99,8 +99,7 @@ def difference_words(outcome: Outcome) -> str:
 
 
 def side_of(outcome: Outcome) -> int:
-    native = outcome.scene.picture.shape[0]
-    return native * max(1, round(pair.SIDE / native))
+    return pictures.whole(outcome.scene.picture.shape[0], pair.SIDE)
 
 
 def images(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +168,8 @@ def every(outcome: Outcome) -> None:
             {"class": [names[number] for number in order], "before": before[order], "after": after[order]}
         )
         percents = {name: st.column_config.NumberColumn(name, format="percent") for name in ("before", "after")}
-        place.dataframe(table, column_config=percents, hide_index=True, height=320)
+        alt = "Probability of every class before and after the edits"
+        place.dataframe(table, column_config=percents, hide_index=True, height=320, alt=alt)
 
 
 def likeliest(before: np.ndarray, after: np.ndarray, most: int = MOST) -> list[int]:

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.saliency.strips import percent
+from app.pictures import percent
 from app.testing.curves import Curve
 from precompute.catalogue import CHANGES
 
 
 def number(name: str, value: float) -> str:
     """A value of a change with its unit; what is only yes or no has none."""
-    unit = CHANGES[name].unit
-    said = f"{value:.3g}".replace("-", "−")
-    return f"{said}{unit}" if unit in ("°", "×", "/255") else f"{said} {unit}"
+    return f"{value:.3g}{CHANGES[name].unit}".replace("-", "−")
+
+
+def short(unit: str) -> str:
+    """The sign of a unit without what it is of: % of the side."""
+    return unit.partition(" ")[0]
 
 
 def flip_words(curve: Curve, names: Sequence[str]) -> str:
@@ -42,25 +45,28 @@ def verdict(curves: Sequence[Curve], names: Sequence[str], predicted: int) -> st
     """What the prediction of the original image withstands, each change by itself with all other edits as they are."""
     own = [curve for curve in curves if curve.start == predicted]
     lost = [curve for curve in curves if curve.start != predicted]
-    firm = [title(curve) for curve in own if not curve.flipped]
+    firm = [title(curve.name) for curve in own if not curve.flipped]
     weak = sorted((curve for curve in own if curve.flipped), key=distance)
     parts = []
     if firm:
         parts.append(f"The prediction {names[predicted]} withstands {listed(firm)} at every value tried.")
     if weak:
         who = "It" if firm else f"The prediction {names[predicted]}"
-        parts.append(f"{who} changes with {'; '.join(f'{title(curve)} {flip_words(curve, names)}' for curve in weak)}.")
-        parts.append(f"Of its range, {title(weak[0])} needs the least.")
+        parts.append(
+            f"{who} changes with {'; '.join(f'{title(curve.name)} {flip_words(curve, names)}' for curve in weak)}."
+        )
+        parts.append(f"Of its range, {title(weak[0].name)} needs the least.")
     if lost:
         parts.append(
-            f"Nothing is said of {listed([title(curve) for curve in lost])}: the other edits change it already."
+            f"Nothing is said of {listed([title(curve.name) for curve in lost])}: the other edits change it already."
         )
     return " ".join(parts)
 
 
-def title(curve: Curve) -> str:
-    name = CHANGES[curve.name].title
-    return name if name.startswith("FGSM") else name.lower()
+def title(name: str) -> str:
+    """A change as it stands in a sentence."""
+    said = CHANGES[name].title
+    return said if said.startswith("FGSM") else said.lower()
 
 
 def listed(words: Sequence[str]) -> str:
@@ -68,7 +74,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def prediction(names: Sequence[str], chances: np.ndarray, label: int | None) -> str:
-    """cat (87 %), right."""
+    """cat (87%), right."""
     best = int(chances.argmax())
     right = "" if label is None else ", right" if best == label else f", wrong: it is {names[label]}"
     return f"{names[best]} ({percent(float(chances[best]))}{right})"

@@ -2,17 +2,12 @@
 
 import streamlit as st
 
-from app import reading, selection
+from app import absent, reading, renewing, selection
 from app.attention import settling, shares, stored
 from app.attention.scene import Scene, scene
 from app.edge import plain_errors
-from app.epochs import choose_epoch
 from app.reliability import badges
 
-NOTHING = (
-    "This run holds no attention in numbers. Add this section to its recipe, beside saliency, and run it again: nothing is "
-    "trained twice."
-)
 SECTION = (
     "[artifacts.attention]\n# rectangles of your own, as shares of the sides\nregions = { corner = [0, 0, 0.25, 0.25] }"
 )
@@ -32,8 +27,7 @@ def page() -> None:
     )
     by_layer = stored.layers(now)
     if not by_layer:
-        st.info(NOTHING)
-        st.code(f"{SECTION}\n\n# then: python -m precompute run <recipe>", language="toml")
+        absent.not_asked_for("attention in numbers", SECTION, "It takes the maps of [artifacts.saliency].")
         return
     of = scene(now, by_layer)
     technique = of.artifact.attributes
@@ -71,14 +65,13 @@ def waiting(of: Scene, what: str) -> None:
         st.fragment(watch, run_every=LOOK_SECONDS)(of, reading.epochs(of.artifact))
         return
     st.info(f"{what}, and nobody computes them. Run the recipe again.")
-    if of.epochs:
-        near = min(of.epochs, key=lambda epoch: abs(epoch - now.epoch))
-        st.button(f"Go to epoch {near}", icon=":material/arrow_forward:", on_click=choose_epoch, args=(near,))
+    absent.offer_nearest(now.epoch, of.epochs)
 
 
 def watch(of: Scene, known: tuple[int, ...]) -> None:
     """Draws the page again when another epoch is finished."""
     with plain_errors():
+        renewing.shows_epochs((of.selection.run, of.artifact))
         if reading.epochs(of.artifact) != known:
             st.rerun()
 

@@ -6,7 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import reading, selection
 from app.edge import plain, plain_errors
 from app.embedding import chart, controls, focus, guests, stored
-from app.embedding.compact import NOTHING
+from app.embedding.compact import none
 from app.embedding.guests import Guest
 from app.selection import Selection
 
@@ -17,7 +17,7 @@ def page() -> None:
     st.caption("Which images are alike to the network, and which lie among those of another class?")
     maps = stored.maps(now)
     if not maps.by_perplexity:
-        st.info(" ".join(plain(reason) for reason in maps.reasons) or NOTHING)
+        none(maps)
     if not (maps.by_perplexity or maps.features):
         return
     left, right = st.container(key="halves.embedding").columns((2, 1), gap="large")

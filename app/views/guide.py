@@ -37,7 +37,7 @@ def line(number: int, now: Selection | None) -> None:
             st.markdown(f"**{number}. {step.title}** :gray[{LEFT_OUT if out else f'on the page {step.place}'}]")
             st.caption(f"{step.do} Ask yourself: {step.look}")
         if now and not out:
-            place.way(number, "Go there", f"go.{number}", goal=step.goal(now), type="tertiary")
+            place.way(number, f"Go to step {number}", f"go.{number}", goal=step.goal(now), type="tertiary")
 
 
 with plain_errors():

@@ -2,17 +2,13 @@
 
 import streamlit as st
 
-from app import selection
+from app import absent, selection
 from app.reliability import pages
 from app.saliency import stored
 from app.selection import Selection
 
-NO_MAPS = (
-    "This run holds no saliency maps, so there is nothing to rely on. Add the section artifacts.saliency to its recipe and "
-    "run that again: nothing is trained twice."
-)
 LEGEND = (
-    "Blue: the technique, with its spread (10 to 90 % of the images, least to largest draw or seed, or the 95 % interval of a "
+    "Blue: the technique, with its spread (10 to 90% of the images, least to largest draw or seed, or the 95% interval of a "
     "mean). Grey: what knows nothing. Dashed: where the rule of a verdict lies. Rows without a rule have no verdict."
 )
 
@@ -23,7 +19,7 @@ def page() -> None:
     st.caption("How far can each technique's maps be trusted on this network, and what is that judged by?")
     layers = stored.layers(now.run, now.evaluation)
     if not layers:
-        st.info(NO_MAPS)
+        absent.not_asked_for("saliency maps", absent.SALIENCY)
         return
     draw(now, pages.choose_layer(now, layers))
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import methods, reading, sections, selection, specifications
+from app import absent, methods, reading, renewing, sections, selection, specifications
 from app.address import KEPT, forget_unless
 from app.edge import plain, plain_errors
 from app.news import duration
@@ -15,10 +15,6 @@ from precompute.roar.cells import REPLACEMENTS
 from precompute.wanted import Roar
 from store.runs import Run
 
-NOTHING = (
-    "This run holds no grid of Remove and Retrain. Ask for one below, or add this section to its recipe and run that again; "
-    "the run itself is not trained twice."
-)
 SECTION = '[artifacts.roar]\ntechniques = ["integrated-gradients"]\ncontrols = ["random"]\nseeds = 2'
 LOOK_SECONDS = 5
 COLLAPSED = "Whether the medians and ranges of the chart are over all trainings. The tables give the means of both."
@@ -37,8 +33,7 @@ def page() -> None:
     grid = stored.grid(now.run)
     if grid is None:
         if not reason:
-            st.info(NOTHING)
-            st.code(f"{SECTION}\n\n# then: python -m precompute run <recipe>", language="toml")
+            absent.not_asked_for("grid of Remove and Retrain", SECTION, "Or ask for one below.")
     else:
         held(now, grid)
     sections.folded("A larger grid", ":material/grid_on:", f"roar.larger.{now.run.id}", ask, now.run, grid)
@@ -80,6 +75,7 @@ def underway(run: Run, grid: Grid) -> None:
 def watch(run: Run, count: int) -> None:
     """Draws the page again when another cell is finished."""
     with plain_errors():
+        renewing.shows_work(run)
         found = stored.grid(run)
         if found and found.done != count:
             st.rerun()

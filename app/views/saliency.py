@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from app import reading, selection
-from app.address import forget_unless
+from app import absent, reading, selection
+from app.address import KEPT, forget_unless
 from app.edge import plain, plain_errors
 from app.overview import unlabelled
 from app.saliency import cases as recommended
@@ -15,7 +15,6 @@ from app.saliency.progression import Explained, Question
 from app.saliency.strips import Look, Scene
 from app.selection import Selection
 
-KEPT: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 EXPLAINED: tuple[Explained, ...] = ("chosen", "true", "predicted")  # words of the address and of the page alike
 UNJUDGED: tuple[Explained, ...] = ("predicted", "chosen")  # of images without a label
 SCALES = ("per sequence", "per map")
@@ -38,10 +37,6 @@ CASES = {
     ),
     "missed": ("Missed", "of {name}, but taken for another class", "no image of {name} is taken for another class"),
 }
-NO_MAPS = (
-    "This run holds no saliency maps. Add the section artifacts.saliency to its recipe and run that again: nothing is "
-    "trained twice."
-)
 
 
 def page() -> None:
@@ -52,7 +47,7 @@ def page() -> None:
     )
     layers = stored.layers(selected.run, selected.evaluation)
     if not layers:
-        st.info(NO_MAPS)
+        absent.not_asked_for("saliency maps", absent.SALIENCY)
         return
     labelled = reading.labelled(selected.data)
     scene = controls(selected, layers, EXPLAINED if labelled else UNJUDGED)

@@ -2,19 +2,14 @@
 
 import streamlit as st
 
-from app import methods, reading, selection
+from app import absent, methods, reading, renewing, selection
 from app.edge import plain, plain_errors
-from app.epochs import choose_epoch
 from app.news import duration
 from app.selection import Selection
 from app.simulation import details, large, multiples
 from app.simulation.scene import scene
 from app.simulation.stored import Curves, curves
 
-NOTHING = (
-    "This run holds no simulation. Add this section to its recipe and run that again: nothing is trained twice. "
-    "With 20 images a class it takes seconds for small networks."
-)
 SECTION = '# of each class; "all" for every evaluated image\n[artifacts.simulation]\nimages = 20'
 SMALL = 110  # pixels of a small chart
 LOOK_SECONDS = 3
@@ -29,8 +24,7 @@ def page() -> None:
         st.caption(plain(reason))
     if not held.by_change:
         if not held.reasons:
-            st.info(NOTHING)
-            st.code(f"{SECTION}\n\n# then: python -m precompute run <recipe>", language="toml")
+            absent.not_asked_for("simulation", SECTION, "With 20 images a class it takes seconds for small networks.")
         return
     found = held.at(now.epoch)
     if len(found) < len(held.by_change):
@@ -69,19 +63,17 @@ def missing(now: Selection, held: Curves, count: int) -> None:
 
 
 def elsewhere(now: Selection, held: Curves, promised: list[int]) -> None:
-    there = held.epochs
     which = (
         "The recipe asks for the last epoch alone" if len(promised) == 1 else "The recipe does not ask for this epoch"
     )
     st.info(f'No curves at epoch {now.epoch}. {which} ([artifacts.simulation] epochs = "kept" asks for all).')
-    if there:
-        near = min(there, key=lambda epoch: abs(epoch - now.epoch))
-        st.button(f"Go to epoch {near}", icon=":material/arrow_forward:", on_click=choose_epoch, args=(near,))
+    absent.offer_nearest(now.epoch, held.epochs)
 
 
 def watch(now: Selection, count: int) -> None:
     """Draws the page again when another change is finished."""
     with plain_errors():
+        renewing.shows_work(now.run)
         if len(curves(now).at(now.epoch)) != count:
             st.rerun()
 

@@ -3,13 +3,12 @@
 import streamlit as st
 
 from app import probe, reading, selection
-from app.address import as_widget
+from app.address import KEPT, as_widget
 from app.edge import plain, plain_errors
 from app.guide import panel as guide
 from app.saliency import custom
 from app.testing import asking, controls, edited, files, showing, words
 from app.testing.asking import EXPLAINED, Scene
-from app.testing.controls import KEPT
 from app.testing.curves import Curve, known_curves
 from app.testing.outcome import Outcome, outcome_of
 from app.testing.picture import Picture, of_data

@@ -1,13 +1,13 @@
 """A reliability card: rows with a small chart, the numbers in words, and links to the method and to the evidence."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+
+from app.widgets.message import stamped
 
 HERE = Path(__file__).parent
 CSS, JS = ((HERE / f"card.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
@@ -43,4 +43,4 @@ def card(rows: Sequence[Row], *, label: str, key: str, on_open: Callable[[str], 
 
 def packed(rows: Sequence[Row], label: str) -> dict[str, Any]:
     facts = {"label": label, "rows": [asdict(row) for row in rows]}
-    return facts | {"stamp": hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()}
+    return stamped(facts)

@@ -68,7 +68,7 @@ function listen(state, part, chart) {
     plot.classList.toggle("over", Boolean(hit));
     tip.hidden = !hit;
     if (!hit) return;
-    const value = chart.lines[hit.number][hit.at], said = facts.percent ? `${(value * 100).toFixed(1)} %` : value.toFixed(2);
+    const value = chart.lines[hit.number][hit.at], said = facts.percent ? `${(value * 100).toFixed(1)}%` : value.toFixed(2);
     tip.textContent = `${facts.names[hit.number]}: ${said} at ${chart.called[hit.at]}`;
     const right = event.clientX - root.left > root.width / 2;
     Object.assign(tip.style, { left: right ? "" : `${event.clientX - root.left + 10}px`, right: right ? `${root.right - event.clientX + 10}px` : "", top: `${box.top - root.top - 18}px` });

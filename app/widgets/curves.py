@@ -1,13 +1,13 @@
 """Small charts of the same lines along different axes, in one component: ten charts of Vega take the browser ten times longer."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+
+from app.widgets.message import stamped
 
 HERE = Path(__file__).parent
 TEXTS = {kind: (HERE / f"curves.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")}
@@ -82,7 +82,7 @@ def curves(shown: Curves, *, key: str, on_pick: Callable[[int, str], None], on_o
 
 def packed(shown: Curves) -> dict[str, object]:
     facts = {**vars(shown), "charts": [vars(chart) for chart in shown.charts]}
-    return facts | {"stamp": hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()}
+    return stamped(facts)
 
 
 def listed(values: np.ndarray) -> Values:

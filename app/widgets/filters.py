@@ -1,13 +1,13 @@
 """All filters of a network as dots, in columns by layer: hover, click, keys. The browser finds the largest dots that fit."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
+
+from app.widgets.message import headed, stamped
 
 HERE = Path(__file__).parent
 TEXTS = {kind: (HERE / f"filters.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
@@ -74,10 +74,4 @@ def pack(dots: Dots) -> bytes:
         "height": dots.height,
         "alt": dots.alt,
     }
-    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + body, digest_size=8).hexdigest()
-    return headed(facts) + body
-
-
-def headed(facts: dict) -> bytes:
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header
+    return headed(stamped(facts, body), body)

@@ -1,12 +1,12 @@
 // An image before and after its edits, a map over each, and the difference of the maps. The message: uint32 length of the
-// header, the header as JSON, two images (side × side × 3), two colour scales of 256 × 3, then levels h × w of each map.
+// header, the header as JSON, two images (side × side × 3), three colour scales of 256 × 3, then levels h × w of each map.
 
 function unpack(data) {
   const length = new DataView(data.buffer, data.byteOffset).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
   let at = 4 + length;
   const take = (count) => data.subarray(at, (at += count));
-  const images = [0, 1].map(() => take(header.side ** 2 * 3)), scales = [take(768), take(768)];
+  const images = [0, 1].map(() => take(header.side ** 2 * 3)), scales = [take(768), take(768), take(768)];
   return { header, images, scales, levels: header.maps.map(() => take(header.height * header.width)) };
 }
 
@@ -56,7 +56,7 @@ export default function ({ data, parentElement }) {
     said(part, header.images[number]);
   });
   rest.forEach((part, number) => {
-    const map = header.maps[number], scale = scales[map.signed ? 1 : 0], over = number < 2 ? header.opacity : null;
+    const map = header.maps[number], scale = scales[number > 1 ? 2 : map.signed ? 1 : 0], over = number < 2 ? header.opacity : null;
     overlay(part.canvas, images[number % 2], header.side, levels[number], 0, [header.height, header.width], scale, map.signed, over);
     said(part, map, ramp(scale, map), ...(map.badge ? [badge(map.badge)] : []));
   });

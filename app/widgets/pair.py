@@ -3,8 +3,6 @@
 Five pictures that a slider changes would cost the server as many PNG files, and the browser as many requests.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app import pictures
+from app.widgets.message import headed, stamped
 
 HERE = Path(__file__).parent
 SCRIPT = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("painting", "pair"))
@@ -57,11 +56,14 @@ class Pair:
 
 
 def pair(shown: Pair, key: str) -> None:
-    mount(key=key, data=packed(shown))
+    mount(key=key, data=packed(shown, dark=st.context.theme.type == "dark"))
 
 
-def packed(shown: Pair) -> bytes:
-    """Length of the header (4 bytes, little endian), header (JSON), images, two colour scales, levels of each map."""
+def packed(shown: Pair, *, dark: bool = False) -> bytes:
+    """Length of the header (4 bytes, little endian), header (JSON), images, three colour scales, levels of each map.
+
+    The scales are of maps without sign, of signed ones over an image, and of their difference, which stands by itself.
+    """
     side = shown.images[0].shape[0]
     height, width = shown.maps[0].place.shape if shown.maps else (0, 0)
     body = b"".join(
@@ -69,6 +71,7 @@ def packed(shown: Pair) -> bytes:
             *(pictures.rgb(image, side).tobytes() for image in shown.images),
             pictures.colours("inferno").tobytes(),
             pictures.colours("diverging").tobytes(),
+            pictures.colours(pictures.on_ground("diverging", dark=dark)).tobytes(),
             *(np.rint(level.place * 255).astype(np.uint8).tobytes() for level in shown.maps),
         ]
     )
@@ -86,6 +89,4 @@ def packed(shown: Pair) -> bytes:
         "opacity": shown.opacity,
         "columns": shown.columns,
     }
-    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + body, digest_size=8).hexdigest()
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header + body
+    return headed(stamped(facts, body), body)

@@ -1,11 +1,12 @@
 """Patterns of filters as rows: path and depth, example images, classes, numbers. One PNG and one message for all rows."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import streamlit as st
+
+from app.widgets.message import headed
 
 HERE = Path(__file__).parent
 TEXTS = {kind: (HERE / f"patterns.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")}
@@ -101,8 +102,7 @@ def packed(sheet: tuple[bytes, int], rows: Rows) -> bytes:
     """Length of the header (4 bytes, little endian), header (JSON), PNG."""
     count = max((picture.place + 1 for row in rows.rows for picture in row.pictures), default=0)
     facts: Mapping[str, object] = asdict(rows) | {"side": sheet[1], "count": count}
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header + sheet[0]
+    return headed(facts, sheet[0])
 
 
 def placed(images: Sequence[int]) -> dict[int, int]:

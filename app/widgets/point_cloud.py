@@ -1,7 +1,5 @@
 """Up to 50,000 dots on a canvas: zoom, pan, hover, click, lasso, and a list for the keyboard. One message of raw bytes."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
@@ -9,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+
+from app.widgets.message import headed, stamped
 
 HERE = Path(__file__).parent
 TEXTS = {kind: (HERE / f"point_cloud.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
@@ -130,15 +130,9 @@ def pack(cloud: Cloud) -> bytes:
     )
     facts = {name: getattr(cloud, name) for name in ("names", "palette", "legend", "alt", "of")}
     facts |= {"count": len(cloud.places), "lines": [len(line) for line in cloud.lines]}
-    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + body, digest_size=8).hexdigest()
-    return headed(facts) + body
+    return headed(stamped(facts, body), body)
 
 
 def whole(places: np.ndarray) -> bytes:
     """Places in the unit square as 16 bits each."""
     return np.clip(places * 65_535, 0, 65_535).round().astype("<u2").tobytes()
-
-
-def headed(facts: dict) -> bytes:
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header

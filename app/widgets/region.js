@@ -36,7 +36,7 @@ function draw(root, region) {
     if (root.getRootNode().activeElement !== input) input.value = region ? Math.round(region[edge] * 100) : "";
   });
   root.querySelector(".said").textContent = region
-    ? EDGES.map((edge, number) => `${edge.toLowerCase()} ${Math.round(region[number] * 100)} %`).join(", ")
+    ? EDGES.map((edge, number) => `${edge.toLowerCase()} ${Math.round(region[number] * 100)}%`).join(", ")
     : "No region";
 }
 

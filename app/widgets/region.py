@@ -1,12 +1,11 @@
 """One rectangle drawn on a picture, by pointer, by keys or by numbers."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
+from app.widgets.message import headed, stamped
 from store import judgements
 from store.errors import BadInput
 from store.judgements import Region
@@ -49,6 +48,4 @@ def drawn_by(said: object) -> Region | None:
 def packed(picture: bytes, alt: str, label: str, first: Region | None) -> bytes:
     """Length of the header (4 bytes, little endian), header (JSON), PNG."""
     facts = {"alt": alt, "label": label, "region": first}
-    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + picture, digest_size=8).hexdigest()
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header + picture
+    return headed(stamped(facts, picture), picture)

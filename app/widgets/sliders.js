@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
 
 const short = (value) => String(Number(value.toFixed(2))).replace("-", "−");
-const shown = ({ unit }, value) => short(value) + (unit.length > 4 ? ` ${unit}` : unit);
+const shown = ({ unit }, value) => short(value) + unit;
 const share = ({ low, high }, value) => (value - low) / (high - low);
 
 function make(tag, attributes = {}, ...children) {
@@ -130,7 +130,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       const { left, width } = part.plot.getBoundingClientRect(), { values, held, other, held_name, other_name } = row.curve;
       const at = row.low + ((clientX - left) / width) * (row.high - row.low);
       const near = values.reduce((best, value, number) => (Math.abs(value - at) < Math.abs(values[best] - at) ? number : best), 0);
-      const percent = (chance) => `${(chance * 100).toFixed(1)} %`;
+      const percent = (chance) => `${(chance * 100).toFixed(1)}%`;
       state.hover.textContent = `${row.title} ${shown(row, values[near])}: ${held_name} ${percent(held[near])}, ${other_name} ${percent(other[near])}`;
     };
     part.plot.onpointerleave = () => (state.hover.textContent = "");

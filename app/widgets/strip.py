@@ -4,8 +4,6 @@ The browser interpolates and colours the levels, so a strip of 120 maps weighs s
 again. What Python draws for the enlarged view (`pictures.overlay`) and what strip.js draws are the same formula.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from app import pictures
+from app.widgets.message import headed, stamped
 
 LARGEST_SIDE = 112  # of the image sent along; a cell is smaller on the screen
 
@@ -129,9 +128,7 @@ def pack(strip: Strip) -> bytes:
         "over": strip.over,
         "across": strip.across,
     }
-    facts["stamp"] = hashlib.blake2b(json.dumps(facts).encode() + body, digest_size=8).hexdigest()
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header + body
+    return headed(stamped(facts, body), body)
 
 
 def row_facts(row: Row) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Small pictures in a row that wraps: a click chooses one, a cross drops it. One PNG and one message for all of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import streamlit as st
+
+from app.widgets.message import headed
 
 
 @dataclass(frozen=True)
@@ -57,5 +58,4 @@ def thumbnails(
 def packed(sheet: tuple[bytes, int], items: Sequence[Thumbnail], pixels: int, *, droppable: bool) -> bytes:
     """Length of the header (4 bytes, little endian), header (JSON), PNG: components take bytes at the top level only."""
     facts = {"items": [asdict(item) for item in items], "side": sheet[1], "pixels": pixels, "droppable": droppable}
-    header = json.dumps(facts).encode()
-    return len(header).to_bytes(4, "little") + header + sheet[0]
+    return headed(facts, sheet[0])

@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -68,6 +69,9 @@ class Visitor:
     timers: dict[str, tuple[float, float, WidgetState | None]] = field(default_factory=dict)  # fragment -> due, every
     cached: dict[str, tuple[ForwardMsg, int]] = field(default_factory=dict)  # hash -> message, run it was last used in
     runs: int = 0
+    running: bool = False  # a script, of which the first word has come and not the last
+    ticked: float = 0.0  # when a part that renews itself was asked for last
+    ended: tuple[str, ...] = ()  # the parts that the last run was of, none where it was of the page
 
     async def open(self) -> Rerun:
         """The first run, as of an address somebody opens."""
@@ -98,18 +102,44 @@ class Visitor:
             fragment, (due, every, state) = min(
                 self.timers.items(), key=lambda item: item[1][0], default=("", (until, 0.0, None))
             )
-            await asyncio.sleep(max(0.0, min(due, until) - time.monotonic()))
+            await self.listen(min(due, until))
             if due >= until:
                 return
+            if fragment not in self.timers:  # what came meanwhile was another page
+                continue
             self.timers.pop(fragment)
-            if every:
-                self.timers[fragment] = (time.monotonic() + every, every, state)
-            await self.ask("renewed", fragment, state, auto=not state)
+            if state:
+                await self.ask("renewed", fragment, state)
+            else:
+                self.timers[fragment] = (time.monotonic() + every, every, None)
+                await self.tick(fragment)
 
-    async def ask(
-        self, why: str, fragment: str = "", trigger: WidgetState | None = None, *, auto: bool = False
-    ) -> Rerun:
-        """Asks for a run and takes the answer to its end."""
+    async def tick(self, fragment: str) -> None:
+        """Asks for a part that renews itself, as a browser's clock does: where there is no news, no answer comes."""
+        self.ticked = time.perf_counter()
+        with suppress(websockets.ConnectionClosed):  # the next one who asks says so
+            await self.connection.send(self.message(fragment, auto=True).SerializeToString())
+
+    async def listen(self, until: float) -> None:
+        """Takes what comes, and what has begun to come to its end."""
+        found = Rerun(self.page, "renewed")
+        while True:
+            try:
+                limit = LIMIT_SECONDS if self.running else max(0.0, until - time.monotonic())
+                raw = await asyncio.wait_for(self.connection.recv(), limit)
+            except (TimeoutError, websockets.ConnectionClosed) as error:
+                if self.running:
+                    found.errors.append(f"no end of what had begun: {type(error).__name__}")
+                    self.note(found)
+                self.running = False
+                return await asyncio.sleep(max(0.0, until - time.monotonic()))
+            if self.take(raw, found):
+                found.seconds = time.perf_counter() - self.ticked
+                self.note(found)
+                found = Rerun(self.page, "renewed")
+
+    def message(self, fragment: str, trigger: WidgetState | None = None, *, auto: bool = False) -> BackMsg:
+        """The request for a run, with all that a browser says of itself."""
         message = BackMsg()
         rerun = message.rerun_script
         rerun.query_string = urlencode(self.query)
@@ -120,11 +150,15 @@ class Visitor:
         rerun.cached_message_hashes.extend(self.cached)
         rerun.context_info.url = f"http://127.0.0.1/{self.page}?{rerun.query_string}"
         rerun.context_info.timezone, rerun.context_info.locale = "Europe/Berlin", "en-GB"
+        return message
+
+    async def ask(self, why: str, fragment: str = "", trigger: WidgetState | None = None) -> Rerun:
+        """Asks for a run and takes the answer to its end."""
         found, began = Rerun(self.page, why), time.perf_counter()
         try:
-            await self.connection.send(message.SerializeToString())
+            await self.connection.send(self.message(fragment, trigger).SerializeToString())
             async with asyncio.timeout(LIMIT_SECONDS):
-                while not self.take(await self.connection.recv(), found):
+                while not (self.take(await self.connection.recv(), found) and self.answered(fragment)):
                     pass
         except TimeoutError:
             found.errors.append(f"no answer within {LIMIT_SECONDS:.0f} s")
@@ -146,9 +180,14 @@ class Visitor:
             self.cached[message.hash] = message, self.runs
         kind = message.WhichOneof("type")
         if kind == "script_finished":
+            self.ended = tuple(message.metadata.run.fragment_ids)
             return self.finished(message.script_finished)
         TAKEN.get(kind or "", lambda *_: None)(self, message, found)
         return False
+
+    def answered(self, fragment: str) -> bool:
+        """Whether the run that ended is the one asked for, and not one of another part before it."""
+        return not self.ended or fragment in self.ended
 
     def referred(self, message: ForwardMsg, found: Rerun) -> ForwardMsg:
         held = self.cached.get(message.ref_hash)
@@ -164,6 +203,7 @@ class Visitor:
     def finished(self, how: int) -> bool:
         if how == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return False
+        self.running = False
         if how == ForwardMsg.FINISHED_SUCCESSFULLY:
             self.runs += 1
             self.cached = {key: held for key, held in self.cached.items() if held[1] >= self.runs - CACHED_RUNS}
@@ -171,6 +211,7 @@ class Visitor:
         return True
 
     def begins(self, message: ForwardMsg, found: Rerun) -> None:
+        self.running = True
         fragments = set(message.metadata.run.fragment_ids)
         self.main_hash = message.new_session.main_script_hash
         if not fragments:

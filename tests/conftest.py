@@ -1,21 +1,23 @@
 """What several test files share: a queue and store, empty, and the one browser. Playwright may be started only once a process."""
 
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 
 import pytest
+from altair.utils import schemapi
 from playwright.sync_api import Browser, sync_playwright
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from precompute import queue
 from precompute.queue import Queue
 from store.objects import Objects, connect
-from tests import worlds
+from tests import preloaded, visits, worlds
 from tests.browser import chromium
 from tests.preloaded import Process
 
@@ -31,6 +33,14 @@ def bytecode(path: str, written: int) -> object:
 
 ScriptCache.get_bytecode = lambda self, path: bytecode(path, Path(path).stat().st_mtime_ns)  # type: ignore[method-assign]
 
+
+def ended(runner: local_script_runner.LocalScriptRunner, timeout: float = 3) -> None:
+    """Waits for a script as Streamlit does, which else looks a thousand times a second whether it has ended."""
+    runner._script_thread.join(timeout)
+    waited(runner, 1.0)
+
+
+waited, local_script_runner.require_widgets_deltas = local_script_runner.require_widgets_deltas, ended
 
 # What takes longest begins first, lest one process be left with it in the end.
 FIRST = [
@@ -56,6 +66,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def rank(group: list[pytest.Item]) -> int:
     return next((at for at, name in enumerate(FIRST) if group[0].nodeid.startswith(name)), len(FIRST))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes of pytest-xdist have theirs forked from the one that started them."""
+    if found := getattr(config, "workerinput", {}).get("preloaded"):
+        preloaded.use(pickle.loads(found))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    node.workerinput["preloaded"] = pickle.dumps(preloaded.shared())  # type: ignore[attr-defined]
+
+
+def pytest_runtest_setup() -> None:
+    """Charts are held to Vega-Lite's schema, also where a test before drew the whole app, which trusts its own."""
+    schemapi.DEBUG_MODE = True
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
@@ -91,6 +117,19 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
 def visit(request: pytest.FixtureRequest, made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Opens the page that a module is about, as its function `opened` does, over the store its fixture `made` has made."""
     return lambda **address: request.module.opened(made, monkeypatch, **address)
+
+
+@pytest.fixture
+def saliency_page(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """Opens the page Saliency on a world that a module's `make_world` makes with the arguments; `address`: query parameters."""
+
+    def opened(address: dict[str, str] | None = None, **world: object) -> AppTest:
+        request.module.make_world(tmp_path, **world)
+        return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
+
+    return opened
 
 
 @pytest.fixture(scope="session")

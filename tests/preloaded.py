@@ -47,10 +47,28 @@ LIBRARIES = (
 )
 
 
+# What another process needs to know to have its children forked there, too
+KNOWN = ("_forkserver_address", "_forkserver_authkey")
+
+
+def shared() -> dict[str, Any]:
+    """Begins to import, and says where: the processes of one test run need it once, not each."""
+    context()
+    return {name: getattr(forkserver._forkserver, name) for name in KNOWN if hasattr(forkserver._forkserver, name)}
+
+
+def use(found: Mapping[str, Any]) -> None:
+    """Has the children of this process forked where `shared` of another one said."""
+    server = forkserver._forkserver
+    vars(server).update(found, _forkserver_alive_fd=os.open(os.devnull, os.O_RDONLY), ensure_running=lambda: None)
+
+
 @cache
 def context() -> Any:
     """Where children are forked; PyTorch with one thread, as all tests want it."""
     found = multiprocessing.get_context("forkserver")
+    if "ensure_running" in vars(forkserver._forkserver):
+        return found
     found.set_forkserver_preload(list(LIBRARIES))
     with patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}):
         forkserver.ensure_running()

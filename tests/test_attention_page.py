@@ -71,9 +71,9 @@ def test_curves_are_means_over_images_with_their_intervals(visit: Callable[..., 
 
 def test_the_numbers_of_the_epoch_stand_beside_the_controls(visit: Callable[..., AppTest]) -> None:
     said = texts(visit(epoch="3"))
-    mean, low, high = (f"{value * 100:.1f} %" for value in interval(shares(3, 3, 24, 6)[0, :, 0]))
-    assert f"{mean} ({low} to {high}) of CAM's evidence lies on the head, which covers 10.0 % of the image" in said
-    assert f"| head | {mean} ({low[:-2]} to {high[:-2]}) | 10.0 % | 10.0 % | 12.0 % |" in said
+    mean, low, high = (f"{value * 100:.1f}%" for value in interval(shares(3, 3, 24, 6)[0, :, 0]))
+    assert f"{mean} ({low} to {high}) of CAM's evidence lies on the head, which covers 10.0% of the image" in said
+    assert f"| head | {mean} ({low[:-1]} to {high[:-1]}) | 10.0% | 10.0% | 12.0% |" in said
 
 
 def test_of_one_class_only_its_images_count(visit: Callable[..., AppTest]) -> None:

@@ -36,6 +36,13 @@ def test_divergence_is_zero_where_all_agree_and_one_where_each_is_certain_of_ano
     np.testing.assert_allclose(disagreement.divergence(certain), [1, 0], atol=1e-12)
 
 
+def test_of_fewer_classes_than_runs_divergence_is_one_where_they_are_split_most_evenly() -> None:
+    two = [np.eye(2)[[place % 2, 0]] for place in range(4)]
+    three = [np.eye(3)[[place % 3, 0]] for place in range(4)]
+    np.testing.assert_allclose(disagreement.divergence(two), [1, 0], atol=1e-12)
+    np.testing.assert_allclose(disagreement.divergence(three), [1, 0], atol=1e-12)
+
+
 def test_divergence_does_not_depend_on_the_order_of_runs_or_the_cut_into_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

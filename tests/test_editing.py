@@ -157,7 +157,7 @@ def test_the_real_child_answers_edits_and_curves(run: Run) -> None:
         np.testing.assert_allclose(found.more["edited/map/grad-cam++"], expected["edited/map/grad-cam++"], atol=1e-5)
         curve = made.ask(request(run, MIXED, along=("hue", "fgsm")))
         assert isinstance(curve, Answer) and {name.split("/")[1] for name in curve.more} == {"hue", "fgsm"}
-        assert curve.size > 0 and not curve.maps
+        assert curve.nbytes > 0 and not curve.maps
     finally:
         made.child.kill()
 

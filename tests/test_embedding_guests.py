@@ -183,4 +183,4 @@ def test_the_compact_map_has_its_height_and_its_controls(tmp_path: Path, monkeyp
 
 def test_the_compact_map_says_why_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = compact(tmp_path, monkeypatch)
-    assert not page.exception and "artifacts.embedding" in page.info[0].value
+    assert not page.exception and "artifacts.embedding" in page.code[0].value

@@ -132,7 +132,7 @@ def test_without_a_focus_the_page_says_what_a_click_does(visit: Callable[..., Ap
 
 def test_a_run_without_embedding_names_the_section_of_the_recipe(visit: Callable[..., AppTest]) -> None:
     page = visit(perplexities=())
-    assert "artifacts.embedding" in page.info[0].value
+    assert "holds no embedding" in page.info[0].value and "[artifacts.embedding]" in page.code[0].value
     assert not [item for item in page.get("bidi_component") if item.key == "embedding.map"]
 
 

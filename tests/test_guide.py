@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import main, probe, reading, selection
 from app.guide import findings, panel, place
 from app.guide.steps import STEPS, before, first, following
+from precompute.cases import probabilities
 from precompute.edits import Edits
 from store.objects import connect
 from store.runs import open_run
@@ -179,7 +180,7 @@ def test_without_labels_it_begins_with_an_edit(world: Path, monkeypatch: pytest.
     app = press(opened(), "start")
     assert app.title[0].value == "Testing" and "back" not in keys(app)
     run = open_run(connect(str(world)), app.session_state["selection"].run.id)
-    least = int(reading.probabilities(run.artifact("evaluation-0a"), 3).max(-1).argmin())
+    least = int(probabilities(run.artifact("evaluation-0a").read("logits", 3)).max(-1).argmin())
     assert app.query_params["images"] == str(least)
     assert "have no label" in words(opened(SALIENCY, guide="2"))
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from app.saliency import stored
 from precompute.techniques import INPUT
 from store.objects import connect
 from store.runs import Run, open_run
-from tests import visits
 from tests.test_saliency_page import FakeProbe, shown, texts
 from tests.worlds_input import MISSED, SIDE, make_world
 
@@ -35,25 +33,16 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProbe:
     return made
 
 
-@pytest.fixture
-def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    def opened(address: dict[str, str] | None = None, **world: Any) -> AppTest:
-        make_world(tmp_path, **world)
-        return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
-
-    return opened
-
-
 def of(tmp_path: Path) -> Run:
     return open_run(connect(str(tmp_path)), "world-0123456789")
 
 
 def test_maps_of_the_input_stand_beside_those_of_the_layer(
-    visit: Callable[..., AppTest],
+    saliency_page: Callable[..., AppTest],
     fake: FakeProbe,
     tmp_path: Path,
 ) -> None:
-    page = visit({"explained": "true"})
+    page = saliency_page({"explained": "true"})
     strip = shown(page)["case.correct"]
     titles = [row["title"] for row in strip["rows"]]
     assert titles == ["CAM", "Grad-CAM", "Grad-CAM++", "Integrated gradients"]
@@ -72,24 +61,24 @@ def test_maps_of_the_input_stand_beside_those_of_the_layer(
     assert not fake.asked
 
 
-def test_the_input_can_be_chosen_alone(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    page = visit()
+def test_the_input_can_be_chosen_alone(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    page = saliency_page()
     page.selectbox(key="layer").select("input").run()
     strip = shown(page)["case.correct"]
     assert [row["title"] for row in strip["rows"]] == ["Integrated gradients"]
     assert f"at the input, maps of {SIDE} × {SIDE}" in strip["note"]
 
 
-def test_a_run_with_maps_of_the_input_alone_shows_them(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    page = visit(alone=True)
+def test_a_run_with_maps_of_the_input_alone_shows_them(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    page = saliency_page(alone=True)
     assert [row["title"] for row in shown(page)["case.correct"]["rows"]] == ["Integrated gradients"]
 
 
 def test_an_enlarged_map_says_how_nearly_it_adds_up(
-    visit: Callable[..., AppTest],
+    saliency_page: Callable[..., AppTest],
     fake: FakeProbe,
 ) -> None:
-    page = visit({"epoch": str(MISSED[0]), "explained": "true"})
+    page = saliency_page({"epoch": str(MISSED[0]), "explained": "true"})
     page.session_state["enlarged"] = ("case.correct", "integrated-gradients")
     page.run()
     assert "Sum of the map" in texts(page) and "25.0% off: more steps are needed" in texts(page)
@@ -97,10 +86,10 @@ def test_an_enlarged_map_says_how_nearly_it_adds_up(
 
 
 def test_a_class_of_which_no_map_is_stored_is_asked_of_the_probe_with_all_techniques(
-    visit: Callable[..., AppTest],
+    saliency_page: Callable[..., AppTest],
     fake: FakeProbe,
 ) -> None:
-    visit({"explained": "chosen", "class": "kind 3", "images": "0"})
+    saliency_page({"explained": "chosen", "class": "kind 3", "images": "0"})
     names = {name for request in fake.asked for name, _ in request.techniques}
     assert {"integrated-gradients", "cam"} <= names
     assert all(dict(request.techniques)["integrated-gradients"] == '{"steps": 50}' for request in fake.asked)

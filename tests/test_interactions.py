@@ -69,6 +69,8 @@ def test_what_is_opened_chosen_and_changed_is_kept(store: Objects) -> None:
     app.sidebar.text_input(key=roles.NAME).set_value("Ada Lovelace").run()
     app.select_slider(key="epoch").set_value(1).run()
     app.switch_page("app/views/saliency.py").run()
+    app.query_params["find"] = "Lovelace"  # typed on the page Methods
+    app.switch_page("app/views/methods.py").run()
     found = written(store)
     assert found[0] == ("consent", "", "given")
     assert ("page", "", "Overview") in found and ("epoch", "", "3") in found

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import probe, reading
 from app.access import roles
-from app.judgement import observed
+from app.judgement import observed, remarks
 from app.widgets import region as region_widget
 from store import judgements
 from store.judgements import Observation, decide, observe
@@ -50,6 +50,16 @@ def judging(run: Run, **query: str) -> AppTest:
 def key_of(app: AppTest, kind: str, ending: str) -> Any:
     (found,) = [item for item in getattr(app, kind) if item.key and item.key.endswith(ending)]
     return found
+
+
+def test_what_was_said_of_a_run_of_other_classes_brings_its_class_along(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made(store)
+    monkeypatch.setattr(st, "session_state", {"class.names": ("others",), "class": 0})  # as the bar left it
+    remarks.restore(run, replace(SEEN, explained="kind 2"))
+    assert st.session_state["class"] == 2
+    assert st.session_state["class.names"] == reading.class_names(run), "or the bar forgets the class"
 
 
 # The verdict
@@ -102,10 +112,10 @@ def enlarged(run: Run, technique: str = "grad-cam", image: int = 5, epoch: int =
 
 
 def form(run: Run) -> str:
-    from app.judgement.judging import digest
+    from app.judgement.judging import draft_of
 
     about = Observation(**{name: getattr(SEEN, name) for name in ("epoch", "image", "technique", "layer", "explained")})
-    return f"judging.draft.{digest(run, Observation(**{**vars_of(about), 'evaluation': SEEN.evaluation}))}.0"
+    return f"judging.draft.{draft_of(run, Observation(**{**vars_of(about), 'evaluation': SEEN.evaluation}))}.0"
 
 
 def vars_of(said: Observation) -> dict[str, Any]:

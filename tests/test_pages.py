@@ -71,6 +71,32 @@ def finished(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Those that were made so far, by what they hold."""
+    return {}
+
+
+@pytest.fixture
+def shown(
+    stores: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Puts a store of runs like this before the app. It is made once, for tests that only look."""
+
+    def put(*names: str, damaged: bool = False, **about: object) -> None:
+        key = repr((names, damaged, sorted(about.items())))
+        if key not in stores:
+            stores[key] = tmp_path_factory.mktemp("shown")
+            for name in names or ("world",):
+                run = worlds.make_world(stores[key], name=name, **about)
+                if damaged:
+                    connect(str(stores[key])).put(f"runs/{run}/status.json", b'{"state": "runn')
+        monkeypatch.setenv("LOUPE_STORE", str(stores[key]))
+        monkeypatch.setattr(probe, "shared", PatientProbe)
+
+    return put
+
+
 def opened(page: str = OVERVIEW, **query: str) -> AppTest:
     """The app at a page, as somebody who follows a link sees it."""
     return visits.app("" if page == OVERVIEW else page, **query).run()
@@ -102,25 +128,12 @@ def epoch_of(app: AppTest) -> object:
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_page_shows_a_finished_run(folder: Path, page: str, channels: int) -> None:
-    worlds.make_world(folder, channels=channels)
+def test_page_shows_a_finished_run_and_each_widget_once(shown: Callable[..., None], page: str, channels: int) -> None:
+    shown(channels=channels)
     app = opened(page)
     sound(app)
     assert len(app.title) == 1
     assert epoch_of(app) == 3
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_empty_store_says_how_to_fill_it(folder: Path, page: str) -> None:
-    app = opened(page)
-    sound(app)
-    assert "make demo" in words(app)
-    assert not app.select_slider
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_each_widget_is_there_once(finished: Path, page: str) -> None:
-    app = opened(page)
     kinds = (
         app.selectbox,
         app.select_slider,
@@ -134,6 +147,14 @@ def test_each_widget_is_there_once(finished: Path, page: str) -> None:
     assert [name for name, count in labels.items() if count > 1] == []
     assert Counter(item.label.split(" ")[0] for item in (*app.selectbox, *app.select_slider))["Run"] == 1
     assert Counter(item.label.split(" ")[0] for item in (*app.selectbox, *app.select_slider))["Epoch"] == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_empty_store_says_how_to_fill_it(folder: Path, page: str) -> None:
+    app = opened(page)
+    sound(app)
+    assert "make demo" in words(app)
+    assert not app.select_slider
 
 
 def test_overview_has_every_part(finished: Path) -> None:
@@ -213,9 +234,9 @@ def test_run_without_a_finished_epoch_waits(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_failed_run_says_why_and_stays_readable(folder: Path, page: str) -> None:
+def test_failed_run_says_why_and_stays_readable(shown: Callable[..., None], page: str) -> None:
     reason = "the loss became NaN in epoch 3"
-    worlds.make_world(folder, epochs=5, finished=2, status={"state": "failed", "reason": reason})
+    shown(epochs=5, finished=2, status={"state": "failed", "reason": reason})
     app = opened(page)
     assert not app.exception
     assert reason in app.error[0].value
@@ -232,9 +253,21 @@ def test_run_whose_writer_is_gone_says_how_to_go_on(folder: Path) -> None:
     assert "left" not in words(app)
 
 
+def test_a_run_that_ends_while_its_page_is_drawn_shows_its_last_epoch(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epochs are looked at, the last one is finished, and only then is it asked whether the run goes on."""
+    looked = reading.epochs
+    monkeypatch.setattr(reading, "epochs", lambda artifact: looked(artifact)[:-1])
+    monkeypatch.setattr(
+        reading, "epochs_now", lambda artifact: monkeypatch.setattr(reading, "epochs", looked) or looked(artifact)
+    )
+    assert opened().select_slider(key="epoch").options[-1] == "3"
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_thinned_epochs_are_those_of_the_slider(folder: Path, page: str) -> None:
-    worlds.make_world(folder, epochs=12, kept=(0, 5, 10, 12))
+def test_thinned_epochs_are_those_of_the_slider(shown: Callable[..., None], page: str) -> None:
+    shown(epochs=12, kept=(0, 5, 10, 12))
     app = opened(page, epoch="5")
     sound(app)
     slider = app.select_slider(key="epoch")
@@ -254,9 +287,8 @@ def test_single_epoch_needs_no_slider(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_link_opens_what_it_names(folder: Path, page: str) -> None:
-    worlds.make_world(folder)
-    worlds.make_world(folder, name="other")
+def test_a_link_opens_what_it_names(shown: Callable[..., None], page: str) -> None:
+    shown("world", "other")
     app = opened(page, **{"run": RUN, "epoch": "1", "class": "kind 2", "images": "7,3"})
     sound(app)
     selected = app.session_state["selection"]
@@ -358,9 +390,8 @@ def test_tray_is_bounded_and_each_image_is_in_it_once(finished: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("finished", [-1, 2, 3])
-def test_a_damaged_status_hides_nothing(folder: Path, page: str, finished: int) -> None:
-    run_id = worlds.make_world(folder, finished=finished)
-    connect(str(folder)).put(f"runs/{run_id}/status.json", b'{"state": "runn')
+def test_a_damaged_status_hides_nothing(shown: Callable[..., None], page: str, finished: int) -> None:
+    shown(damaged=True, finished=finished)
     app = opened(page)
     sound(app)
     assert (epoch_of(app) == finished) if finished >= 0 else "No epoch of this run is finished yet" in words(app)

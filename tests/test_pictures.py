@@ -137,7 +137,7 @@ def example(side: int = 28, *, over: bool = True) -> Strip:
         Row("CAM", "", "", why="There is no CAM here."),
         Row("Signed", "5 × 5", "", signed=True, high="1", low="−1", cells=cells, levels=levels[1]),
     ]
-    columns = tuple(Column(epoch, 0.5, "50 %", "nine", False, "") for epoch in (0, 1, 5))
+    columns = tuple(Column(epoch, 0.5, "50%", "nine", False, "") for epoch in (0, 1, 5))
     image = random.integers(0, 256, (side, side, 3), np.uint8)
     return Strip(image, columns, tuple(rows), "Image 1", "alt", "label", "note", "p(9)", "viridis", 0.6, over)
 

@@ -495,7 +495,7 @@ def test_without_torch_it_says_what_this_host_can_do(
 
 
 def test_an_answer_counts_its_bytes() -> None:
-    assert Answer(np.zeros(10, np.float32), (1,), {"cam": np.zeros((1, 7, 7), np.float32)}).size == 40 + 196
+    assert Answer(np.zeros(10, np.float32), (1,), {"cam": np.zeros((1, 7, 7), np.float32)}).nbytes == 40 + 196
 
 
 def test_the_child_ends_with_its_web_process(stub: Probe) -> None:

@@ -14,9 +14,9 @@ from app.access import actions
 from app.jobs import joblist, overnight, uploads
 from precompute import queue as queues
 from precompute.queue import Job, Worker
-from precompute.recipe import parse
+from precompute.recipe import Recipe, parse
 from store import trail
-from store.errors import BadInput
+from store.errors import BadInput, Forbidden
 from store.objects import connect
 from store.runs import open_run, run_ids
 from tests import worlds
@@ -212,6 +212,18 @@ def test_several_files_are_asked_for_and_each_error_names_its_file(folder: Path)
     app.button(key="queue.enqueue").click()
     unfolded(app)
     assert sorted(item.name for item in queue().jobs()) == ["one", "two"]
+
+
+def test_where_one_recipe_is_refused_none_is_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def allowed(recipe: Recipe) -> None:
+        if recipe.name == "two":
+            raise Forbidden("Not this one.")
+
+    monkeypatch.setattr(actions, "harmless", allowed)
+    recipes = [recipe for name in (b"one", b"two") for recipe in uploads.parsed("x.toml", TOML % name)]
+    with pytest.raises(Forbidden):
+        uploads.send(recipes, None)
+    assert not queue().jobs()
 
 
 def unfolded(app: AppTest, key: str = "queue.upload") -> AppTest:

@@ -44,7 +44,8 @@ def test_measures_are_those_of_the_stored_logits(run: Run) -> None:
         for name, value in expected.items():
             np.testing.assert_array_equal(reading.measured(evaluation, name, epoch), value)
         np.testing.assert_array_equal(reading.predicted(evaluation, epoch), expected["logits"].argmax(-1))
-        np.testing.assert_allclose(reading.probabilities(evaluation, epoch).sum(-1), 1, rtol=1e-6)
+        chances = cases.probabilities(expected["logits"])
+        np.testing.assert_allclose(outputs.chances_of(evaluation, epoch, np.array([7, 3])), chances[[7, 3]], rtol=1e-6)
     np.testing.assert_array_equal(labels, np.arange(24) % 4)
 
 
@@ -53,13 +54,15 @@ def test_several_epochs_are_stacked_in_order(run: Run) -> None:
     each = [reading.measured(evaluation, "accuracy", epoch) for epoch in (0, 2, 3)]
     np.testing.assert_array_equal(reading.measured(evaluation, "accuracy", (0, 2, 3)), np.stack(each))
     of_image = reading.image_logits(evaluation, (0, 2, 3), 7)
-    np.testing.assert_array_equal(of_image, np.stack([reading.logits(evaluation, epoch)[7] for epoch in (0, 2, 3)]))
+    np.testing.assert_array_equal(
+        of_image, np.stack([reading.measured(evaluation, "logits", epoch)[7] for epoch in (0, 2, 3)])
+    )
 
 
 def test_what_all_sessions_share_cannot_be_written_to(run: Run) -> None:
     evaluation = reading.evaluation(run)
     for values in (
-        reading.logits(evaluation, 1),
+        reading.measured(evaluation, "logits", 1),
         reading.labels(reading.dataset(evaluation)),
         reading.predicted(evaluation, 1),
     ):
@@ -86,6 +89,9 @@ def test_what_images_are_taken_for_is_read_a_few_at_a_time(run: Run, monkeypatch
     found, chances = outputs.taken(evaluation, 2), cases.probabilities(evaluation.read("logits", 2))
     np.testing.assert_array_equal(found.predicted, chances.argmax(-1))
     np.testing.assert_array_equal(np.stack([found.second, found.confidence], 1), np.sort(chances)[:, -2:])
+    first = outputs.likeliest(evaluation, 2, 3)
+    np.testing.assert_array_equal(first.classes, np.argsort(-chances, axis=1, kind="stable")[:, :3])
+    np.testing.assert_array_equal(first.chances, np.sort(chances)[:, :0:-1])
 
 
 class Rows:
@@ -202,9 +208,9 @@ def test_a_damaged_shard_is_an_error_and_is_not_remembered(run: Run) -> None:
     whole = run.objects.get(key)
     run.objects.put(key, whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(Corrupt, match="repair"):
-        reading.logits(evaluation, 2)
+        reading.measured(evaluation, "logits", 2)
     run.objects.put(key, whole)
-    assert reading.logits(evaluation, 2).shape == (24, 4)
+    assert reading.measured(evaluation, "logits", 2).shape == (24, 4)
 
 
 def test_classes_of_one_name_are_told_apart(run: Run) -> None:
@@ -238,6 +244,7 @@ def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
     for count in (1, 2, 3, 4):
         zeros(count)
     assert [value.size for value, _ in room.kept.values()] == [2, 3, 4] and room.weight == 9
+    assert memory.heavy({"mark": "bar", "datasets": {"table0": b"12", "table1": b"3"}}) == 3  # a chart's tables
     assert made == [40, 41, 42, 500, 1, 2, 3, 4]
 
 
@@ -290,6 +297,6 @@ def test_arrays_of_all_images_share_one_bound(run: Run, monkeypatch: pytest.Monk
     for name, value in {"bytes": 3 * whole, "kept": OrderedDict(), "weight": 0}.items():
         monkeypatch.setattr(memory.OF_ALL_IMAGES, name, value)
     for epoch in reading.epochs(evaluation):
-        reading.logits(evaluation, epoch), reading.probabilities(evaluation, epoch)
+        reading.measured(evaluation, "logits", epoch), outputs.likeliest(evaluation, epoch, 3)
         reading.measured(evaluation, "confusion", epoch), reading.predicted(evaluation, epoch)
         assert 0 < memory.OF_ALL_IMAGES.weight <= 3 * whole

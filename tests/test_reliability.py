@@ -59,7 +59,7 @@ def test_what_is_good_passes_and_says_by_which_numbers(run: Run) -> None:
     assert "ρ 1.00; logits differ by 3e-06" in there["shift"].words
     assert "ρ 0.10" in there["randomisation"].words and "edge detector 1.00" in there["randomisation"].words
     assert "below 0.50" in there["randomisation"].rule
-    said = "64 % right on average, random, blurred 79 % (2 trainings a share, 400 test images)"
+    said = "64% right on average, random, blurred 79% (2 trainings a share, 400 test images)"
     assert said in plain(there["roar"].words)
     assert all(row.rule and row.figure for row in found.checked), "no verdict without its numbers"
 
@@ -149,9 +149,7 @@ def test_attention_is_told_with_its_controls_and_the_class_that_stands_out(run: 
     row = rows(card_of(run, "cam"))["attention"]
     assert row.state == TOLD and not row.rule, "it is about the network"
     assert (
-        "of the evidence in the box" in row.words
-        and "uniform map 10 %" in plain(row.words)
-        and "in corner" in row.words
+        "of the evidence in the box" in row.words and "uniform map 10%" in plain(row.words) and "in corner" in row.words
     )
     assert "Most out of the ordinary is kind " in row.words
 

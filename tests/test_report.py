@@ -179,6 +179,22 @@ def test_a_run_that_has_hardly_begun_has_a_report(run: Run, finished: int | None
     assert "Measures" in page.said and json.loads(document.data(gathered.gather(made)))["run"] == made.id
 
 
+def test_an_epoch_that_diverged_does_not_spoil_the_scale_of_the_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = gathered.stored.held
+
+    def held(*asked: Any) -> Any:
+        cells, problems = read(*asked)
+        cells.maps[0] = np.inf if cells.states[0] == "map" else np.nan
+        return cells, problems
+
+    monkeypatch.setattr(gathered.stored, "held", held)
+    rows = [row for case in gathered.gather(run, (1,)).cases for row in case.rows if "scale" in row.facts]
+    assert any(row.facts["states"][0] == row.maps[0] == "diverged" for row in rows)
+    assert all(row.facts["scale"] < 100 for row in rows)
+
+
 def test_many_classes_are_listed_as_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
     st.cache_resource.clear()

@@ -193,7 +193,7 @@ def test_without_the_patch_that_matters_nothing_is_left_and_random_removal_leave
 
 
 def test_a_random_estimator_is_worth_as_much_as_the_random_control() -> None:
-    """Welch's interval of 95 % for the difference, over three trainings each, where much is lost and not all."""
+    """Welch's interval of 95% for the difference, over three trainings each, where much is lost and not all."""
     fraction, splits = 0.75, ("train", "test")
     orders = (
         lambda where, split: random_numbers(*where.shape, seed=5 + split),

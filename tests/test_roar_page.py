@@ -1,5 +1,6 @@
 """The page of Remove and retrain: the chart and the tables are the stored cells, and every state is told."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import reading
 from app.access import actions
-from app.roar import charts, companions, published, shown, stored, tabled
+from app.roar import charts, companions, larger, published, shown, stored, tabled
 from app.selection import Selection
 from precompute.recipe import Recipe
 from precompute.roar.cells import NONE
@@ -283,6 +284,13 @@ def test_the_first_pixels_of_an_image_are_gone(visit: Callable[..., AppTest], ma
     gone = places < round(0.3 * places.size)
     assert (second[~gone] == whole[~gone]).all()
     assert set(second[gone]) == {round(255 * data.attributes["mean"][0])}
+
+
+def test_a_larger_grid_is_written_as_toml() -> None:
+    grid = Roar(options={"grad-cam++": {}, "integrated-gradients": {"steps": 16, "baseline": "mean"}}, epochs=3)
+    fields = {name: value for name, value in grid.model_dump(mode="json").items() if value is not None}
+    text = "\n".join(f"{name} = {larger.toml(value)}" for name, value in fields.items())
+    assert Roar(**tomllib.loads(text)) == grid
 
 
 def test_a_larger_grid_has_a_price_and_is_asked_for(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

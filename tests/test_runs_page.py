@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import probe, reading
+from app import memory, outputs, probe, reading, renewing
 from app.access import roles
 from app.runs import comparison, deletion, lineage, roster, runs_table, side_by_side
 from app.runs.roster import Curve, Known
@@ -235,6 +235,17 @@ def test_the_worst_disagreement_comes_first(family: Path) -> None:
     assert (found.differ == (logits[0].argmax(1) != logits[1].argmax(1))).all()
 
 
+def test_disagreement_is_the_same_a_few_images_at_a_time(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(PAGE, run=FIRST, epoch="2", compare=f"{FIRST},{SECOND}")
+    shown = comparison.sides(runs_of(app, FIRST, SECOND), app.session_state["selection"])[0]
+    parts = [part for item in shown for part in (item.evaluation, item.data, item.epoch)]
+    whole = side_by_side.of_runs(*parts)
+    monkeypatch.setattr(outputs, "rows_at_once", lambda evaluation, runs: 7)
+    few = side_by_side.of_runs.__wrapped__(*parts)  # type: ignore[attr-defined]
+    for name in ("places", "labels", "predicted", "chances", "apart"):
+        np.testing.assert_array_equal(getattr(few, name), getattr(whole, name))
+
+
 def runs_of(app: AppTest, *names: str) -> list[Run]:
     there = {run.id: run for run in reading.all_runs()[0]}
     return [there[name] for name in names]
@@ -280,6 +291,8 @@ def test_a_live_run_moves_nothing_and_offers_its_newer_epoch(folder: Path) -> No
     names = {"run": "whole-0123456789", "epoch": "5", "compare": "whole-0123456789,live-0123456789"}
     app = opened(PAGE, **names)
     sound(app)
+    same = [memory.same_run(runs.open_run(connect(str(folder)), name)) for name in names["compare"].split(",")]
+    assert ("work", *same) in renewing.RENEWALS.looks  # its maps come after the epoch itself, and no epoch may follow
     assert "B holds no epoch 5; it is shown at epoch 2." in words(app)
     families.make_run(folder, "live", epochs=6, finished=4, seed=1)
     later(app)

@@ -13,13 +13,13 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app import epochwise, pictures, probe
+from app.memory import Memory, remembered
 from app.probe import Answer, Request
 from app.saliency import cells, custom, enlarged, progression, strips
 from precompute.cases import probabilities, recommended
 from store.errors import BadInput, LoupeError
 from store.objects import connect
 from store.runs import Run, dataset, open_run
-from tests import visits
 from tests.worlds import make_world
 
 CASES = ("correct", "taken_for_it", "missed")
@@ -61,15 +61,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProbe:
     return made
 
 
-@pytest.fixture
-def visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Opens the page on a world made with the arguments; `address` are query parameters."""
-
-    def opened(address: dict[str, str] | None = None, **world: Any) -> AppTest:
-        make_world(tmp_path, **world)
-        return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
-
-    return opened
+def test_progressions_are_kept_by_their_weight(
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maps as fine as the images weigh megabytes, so that a thousand of them would fill the memory."""
+    room = Memory(1000, 1)
+    monkeypatch.setattr(progression, "held", remembered(room)(progression.held.__wrapped__))  # type: ignore[attr-defined]
+    saliency_page({"images": "0,1"})
+    assert len(room.kept) == 1
+    assert room.weight > 4 * 6 * 6 * 4
 
 
 def world_of(tmp_path: Path) -> tuple[Run, np.ndarray, np.ndarray]:
@@ -106,9 +106,9 @@ def texts(page: AppTest) -> str:
 
 
 def test_the_three_cases_are_those_of_the_latest_epoch(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
 ) -> None:
-    page = visit({"class": "kind 1"}, images=40)
+    page = saliency_page({"class": "kind 1"}, images=40)
     _, labels, logits = world_of(tmp_path)
     expected = recommended(logits[-1], labels, 1)
     for name in CASES:
@@ -119,8 +119,8 @@ def test_the_three_cases_are_those_of_the_latest_epoch(
             assert f"case.{name}" not in shown(page) and "None exists" in texts(page)
 
 
-def test_a_strip_holds_the_stored_maps(visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path) -> None:
-    page = visit({"explained": "true", "scale": "per map"})
+def test_a_strip_holds_the_stored_maps(saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path) -> None:
+    page = saliency_page({"explained": "true", "scale": "per map"})
     run, labels, logits = world_of(tmp_path)
     strip = shown(page)["case.correct"]
     image = int(strip["caption"].removeprefix("Image "))
@@ -137,8 +137,10 @@ def test_a_strip_holds_the_stored_maps(visit: Callable[..., AppTest], fake: Fake
     assert [column["epoch"] for column in strip["columns"]] == [0, 1, 2, 3]
 
 
-def test_one_scale_for_the_sequence_by_default(visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path) -> None:
-    strip = shown(visit())["case.correct"]
+def test_one_scale_for_the_sequence_by_default(
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+) -> None:
+    strip = shown(saliency_page())["case.correct"]
     artifact, image = world_of(tmp_path)[0].artifact("saliency-cam"), int(strip["caption"].removeprefix("Image "))
     raw = np.stack(
         [artifact.read("maps", epoch, 0, image) * artifact.read("scale", epoch, 0, image) for epoch in range(4)]
@@ -148,15 +150,15 @@ def test_one_scale_for_the_sequence_by_default(visit: Callable[..., AppTest], fa
     assert (strip["rows"][0]["high"], strip["rows"][0]["low"]) == (f"{top:.3g}", f"−{top:.3g}")
 
 
-def test_a_technique_that_does_not_apply_says_why(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    row = shown(visit())["case.correct"]["rows"][2]
+def test_a_technique_that_does_not_apply_says_why(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    row = shown(saliency_page())["case.correct"]["rows"][2]
     assert (row["title"], row["why"]) == ("Grad-CAM++", "Grad-CAM++ is not defined here: this world has no gradients.")
 
 
 def test_maps_the_store_lacks_come_from_the_probe(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
 ) -> None:
-    page = visit()
+    page = saliency_page()
     _, _, logits = world_of(tmp_path)
     strip = shown(page)["case.taken_for_it"]
     image = int(strip["caption"].removeprefix("Image "))
@@ -166,9 +168,11 @@ def test_maps_the_store_lacks_come_from_the_probe(
     assert all(cell["state"] == "map" for row in strip["rows"][:2] for cell in row["cells"])
 
 
-def test_what_is_still_computed_is_marked_and_then_shown(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
+def test_what_is_still_computed_is_marked_and_then_shown(
+    saliency_page: Callable[..., AppTest], fake: FakeProbe
+) -> None:
     fake.patience = 10**6
-    page = visit()
+    page = saliency_page()
     states = [cell["state"] for cell in shown(page)["case.taken_for_it"]["rows"][0]["cells"]]
     assert "waiting" in states and "map" in states
     fake.patience = 0
@@ -177,17 +181,19 @@ def test_what_is_still_computed_is_marked_and_then_shown(visit: Callable[..., Ap
     assert "being run" not in texts(page)
 
 
-def test_a_failed_probe_is_said_and_can_be_tried_again(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
+def test_a_failed_probe_is_said_and_can_be_tried_again(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
     fake.error = "The process that runs the network ended (killed by signal 9)."
-    page = visit()
+    page = saliency_page()
     assert "killed by signal 9" in texts(page)
     assert shown(page)["case.correct"]["rows"][0]["cells"]
     page.button(key="again.case.taken_for_it").click().run()
     assert "killed by signal 9" not in texts(page)
 
 
-def test_next_and_previous_walk_through_a_case(visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path) -> None:
-    page = visit()
+def test_next_and_previous_walk_through_a_case(
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+) -> None:
+    page = saliency_page()
     _, labels, logits = world_of(tmp_path)
     images = recommended(logits[-1], labels, 0).correct
     assert page.button(key="previous.correct").disabled
@@ -198,9 +204,9 @@ def test_next_and_previous_walk_through_a_case(visit: Callable[..., AppTest], fa
 
 
 def test_a_new_epoch_does_not_change_the_cases_until_asked(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
 ) -> None:
-    page = visit(epochs=4, finished=2, images=40)
+    page = saliency_page(epochs=4, finished=2, images=40)
     before = {key: strip["caption"] for key, strip in shown(page).items()}
     finish(tmp_path, 3)
     page.run()
@@ -260,10 +266,10 @@ def last_cells(page: AppTest) -> list[dict[str, str]]:
 
 
 def test_maps_that_lag_behind_are_waited_for_while_the_run_goes_on(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float]
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float]
 ) -> None:
     lagging(tmp_path)
-    page = visit({"explained": "true"}, epochs=4, finished=2, images=40)
+    page = saliency_page({"explained": "true"}, epochs=4, finished=2, images=40)
     assert {cell["label"].split(": ")[1] for cell in last_cells(page)} == {"still being computed"}
     assert timers and set(timers) == {cells.LAG_SECONDS}
     finish(tmp_path, 3)
@@ -289,10 +295,10 @@ def test_a_question_is_renewed_with_what_is_finished_since(fake: FakeProbe, tmp_
 
 @pytest.mark.parametrize("state", ["failed", "stopped", "finished"])
 def test_maps_that_nobody_computes_are_not_waited_for(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float], state: str
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, timers: list[float], state: str
 ) -> None:
     lagging(tmp_path, status={"state": state})
-    page = visit({"explained": "true"}, epochs=4, finished=2, images=40, status={"state": state})
+    page = saliency_page({"explained": "true"}, epochs=4, finished=2, images=40, status={"state": state})
     assert [cell["words"] for cell in last_cells(page)] == ["not computed"] * 2
     assert not timers
 
@@ -310,7 +316,7 @@ def test_a_strip_that_cannot_be_found_any_more_is_an_error_in_its_place(monkeypa
 
 
 def test_maps_of_a_network_that_diverged_are_no_maps(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests import worlds
 
@@ -325,7 +331,7 @@ def test_maps_of_a_network_that_diverged_are_no_maps(
         return found
 
     monkeypatch.setattr(worlds, "maps_at", maps_at)
-    page = visit({"explained": "true", "epoch": "1"})
+    page = saliency_page({"explained": "true", "epoch": "1"})
     for row in shown(page)["case.correct"]["rows"][:2]:
         assert [cell["words"] for cell in row["cells"]] == ["", "not a number", "not a number", ""]
         assert row["cells"][1]["label"].endswith(": not a number: the network had diverged")
@@ -336,7 +342,7 @@ def test_maps_of_a_network_that_diverged_are_no_maps(
 
 
 def test_maps_belong_to_the_evaluation_that_is_shown(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
 ) -> None:
     from tests import worlds
 
@@ -345,11 +351,11 @@ def test_maps_belong_to_the_evaluation_that_is_shown(
     labels = (np.arange(40) * 3 + 1) % 4  # other images, with other labels
     data = worlds.make_images(run.objects, labels, 12, 1, 4)
     worlds.add_evaluation(run, range(4), labels, 4, 3, data, "evaluation-0b")
-    page = visit({"explained": "true", "images": "39"}, summarise=False)
+    page = saliency_page({"explained": "true", "images": "39"}, summarise=False)
     assert "holds no saliency maps" in texts(page) and not shown(page)
     worlds.add_saliency(run, range(4), labels, 4, 3, "evaluation-0b", "-0b")
     forget_caches()
-    page = visit({"explained": "true", "images": "39"}, summarise=False)
+    page = saliency_page({"explained": "true", "images": "39"}, summarise=False)
     assert "kind 2 (the true class)" in shown(page)["focus"]["note"]  # (39 * 3 + 1) % 4
     assert [cell["state"] for row in shown(page)["focus"]["rows"][:2] for cell in row["cells"]] == ["map"] * 8
     page.switch_page("app/views/overview.py").run()
@@ -357,9 +363,9 @@ def test_maps_belong_to_the_evaluation_that_is_shown(
 
 
 def test_the_epoch_of_the_bar_is_framed_and_a_click_on_a_cell_enlarges_it(
-    visit: Callable[..., AppTest], fake: FakeProbe
+    saliency_page: Callable[..., AppTest], fake: FakeProbe
 ) -> None:
-    page = visit({"epoch": "1"})
+    page = saliency_page({"epoch": "1"})
     assert shown(page)["case.correct"]["selected"] == 1
     page.session_state["enlarged"] = ("case.correct", "grad-cam")
     page.run()
@@ -380,9 +386,9 @@ def test_the_epoch_of_the_bar_is_framed_and_a_click_on_a_cell_enlarges_it(
 
 
 def test_a_damaged_shard_is_said_and_the_other_rows_stay(
-    visit: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, tmp_path: Path
 ) -> None:
-    page = visit()
+    page = saliency_page()
     shard = next(path for path in (tmp_path / "runs").rglob("saliency-cam/maps/c/2/**/*") if path.is_file())
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 255
@@ -400,20 +406,20 @@ def forget_caches() -> None:
 
     st.cache_data.clear()
     st.cache_resource.clear()
-    progression.held.cache_clear()
+    progression.OF_STORE.kept.clear()
     epochwise.OF_ONE_IMAGE.kept.clear()
 
 
-def test_any_image_can_be_asked_for_by_its_number(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    page = visit()
+def test_any_image_can_be_asked_for_by_its_number(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    page = saliency_page()
     page.number_input(key="number").set_value(7).run()
     assert shown(page)["focus"]["caption"] == "Image 7"
 
 
-def test_the_explained_class_follows_the_choice(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    page = visit({"class": "kind 2"})
+def test_the_explained_class_follows_the_choice(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    page = saliency_page({"class": "kind 2"})
     assert "Explains kind 2 (the chosen class)" in shown(page)["case.correct"]["note"]
-    page = visit({"class": "kind 2", "explained": "predicted"})
+    page = saliency_page({"class": "kind 2", "explained": "predicted"})
     strip = shown(page)["case.correct"]
     assert "predicted at each epoch" in strip["note"] and strip["scoreName"] == "p(predicted)"
     best = [column["share"] for column in strip["columns"]]
@@ -433,8 +439,8 @@ def encoded(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
     return file.getvalue()
 
 
-def test_an_uploaded_picture_gets_its_progression(visit: Callable[..., AppTest], fake: FakeProbe) -> None:
-    page = upload(visit({"explained": "predicted"}), "mine.png", encoded(Image.new("RGB", (40, 30), "red")))
+def test_an_uploaded_picture_gets_its_progression(saliency_page: Callable[..., AppTest], fake: FakeProbe) -> None:
+    page = upload(saliency_page({"explained": "predicted"}), "mine.png", encoded(Image.new("RGB", (40, 30), "red")))
     assert fake.warmed
     strip = shown(page)["own"]
     assert [column["predicted"] for column in strip["columns"]] == ["kind 0", "kind 1", "kind 2", "kind 3"]
@@ -458,9 +464,9 @@ def test_an_uploaded_picture_gets_its_progression(visit: Callable[..., AppTest],
     ],
 )
 def test_what_is_no_picture_is_refused_in_a_sentence(
-    visit: Callable[..., AppTest], fake: FakeProbe, data: bytes, words: str
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, data: bytes, words: str
 ) -> None:
-    page = upload(visit(), "mine.png", data)
+    page = upload(saliency_page(), "mine.png", data)
     assert words in texts(page)
     assert "own" not in shown(page) and "case.correct" in shown(page)
 
@@ -495,8 +501,9 @@ def test_many_epochs_are_thinned_evenly_with_first_last_and_selected() -> None:
 
 
 def test_probabilities_are_said_with_the_precision_they_deserve() -> None:
+    assert strips.percent(float("nan")) == "–"
     said = [strips.percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0, 0.001, 0.874, 0.9999, 1)]
-    assert said == ["0 %", "<1 %", "87 %", ">99 %", "100 %"]
+    assert said == ["0%", "<1%", "87%", ">99%", "100%"]
 
 
 def test_the_evidence_in_a_box_is_counted_by_area(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.access import actions
-from app.sanity import twins
+from app.sanity import labels, twins
 from precompute.recipe import Recipe, parse
 from store.objects import connect
 from store.runs import Run, open_run
@@ -66,6 +67,13 @@ def test_shuffled_labels_are_asked_for_by_a_button(made: Path, monkeypatch: pyte
     assert recipe.artifacts.saliency and recipe.artifacts.sanity is None and said["parent"] == "world-0123456789"
     before = parse(dict(run_of(made).recipe)).training.model_dump()
     assert recipe.training.model_dump() == before | {"shuffled_labels": True, "epochs": 9}
+
+
+def test_of_maps_made_twice_the_later_ones_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"technique": "cam", "layer": "features.4", "options": {}}
+    later, earlier = SimpleNamespace(attributes=facts), SimpleNamespace(attributes=dict(facts))
+    monkeypatch.setattr(labels, "of_kind", lambda *_: [later, earlier])  # the latest first
+    assert list(labels.latest(None, None).values()) == [later]  # type: ignore[arg-type]
 
 
 def test_a_viewer_cannot_train(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

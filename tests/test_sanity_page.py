@@ -98,21 +98,19 @@ def tables(page: AppTest, key: str) -> list[pd.DataFrame]:
 
 def test_the_certificate_stands_first_and_says_what_a_changed_map_means(visit: Callable[..., AppTest]) -> None:
     page = visit()
-    assert "differ by at most 2e-06 in any logit, over 7 images; 0 % of the predictions change" in texts(page)
+    assert "differ by at most 2e-06 in any logit, over 7 images; 0% of the predictions change" in texts(page)
     assert "What changes in a map is the technique's doing." in texts(page)
     assert "differ by at most 3e-06 in any logit, over 8 images" in texts(page)
     page = visit(shift="bias only")
-    assert "This is another network: a logit differs by up to 4.2, over 7 images; 29 % of the predictions" in texts(
-        page
-    )
-    assert "over 8 images; 25 % of the predictions change" in texts(page) and "may be right" in texts(page)
+    assert "This is another network: a logit differs by up to 4.2, over 7 images; 29% of the predictions" in texts(page)
+    assert "over 8 images; 25% of the predictions change" in texts(page) and "may be right" in texts(page)
 
 
 def test_every_technique_of_the_run_is_shown_before_and_after_with_its_numbers(visit: Callable[..., AppTest]) -> None:
     said = texts(visit())
     assert said.count("largest difference") >= 2 and "Grad-CAM++ is not defined here" in said
-    assert "Spearman 1.00, largest difference 0 % of the largest value" in said, "Grad-CAM"
-    assert "Spearman −0.80, largest difference 75 % of the largest value" in said, "CAM"
+    assert "Spearman 1.00, largest difference 0% of the largest value" in said, "Grad-CAM"
+    assert "Spearman −0.80, largest difference 75% of the largest value" in said, "CAM"
 
 
 def test_the_dots_are_the_stored_ones(visit: Callable[..., AppTest], made: Path) -> None:
@@ -160,7 +158,7 @@ def test_strength_mode_and_check_are_in_the_address(visit: Callable[..., AppTest
     page.segmented_control(key="shift").set_value("bias only").run()
     assert "Shifted by +1.50 on every pixel." in texts(page)
     page.segmented_control(key="check").set_value("stability").run()
-    assert "75 % of the predictions stay" in texts(page) and page.session_state["strength"] == 1.5
+    assert "75% of the predictions stay" in texts(page) and page.session_state["strength"] == 1.5
 
 
 def test_an_image_is_chosen_by_its_number(visit: Callable[..., AppTest]) -> None:
@@ -191,9 +189,9 @@ def test_lines_go_down_the_layers_with_the_controls(visit: Callable[..., AppTest
     assert (first.value == 1).all() and each.stage.unique().tolist() == ["trained", "head", "features.11", "features.0"]
     assert set(first.technique) == {"Grad-CAM", "Gradient × input", "Edge detector"}, "no random map is like another"
     np.testing.assert_allclose(line[line.place > 0].value.to_numpy().reshape(5, 3), np.median(expected, 2), atol=1e-6)
-    assert "Predictions that stay: head 25 %, features.11 25 %, features.0 25 %" in texts(page)
+    assert "Predictions that stay: head 25%, features.11 25%, features.0 25%" in texts(page)
     table = page.dataframe[0].value
-    assert table["Random map, 90 %"].tolist() == [0.0] * 4 + [0.0]
+    assert table["Random map, 90%"].tolist() == [0.0] * 4 + [0.0]
     page.segmented_control(key="order").set_value("one at a time").run()
     line, _ = tables(page, "only this layer drawn anew")
     assert line.stage.unique().tolist() == each.stage.unique().tolist()
@@ -212,7 +210,7 @@ def test_what_has_no_value_has_no_point_and_the_words_of_its_measure() -> None:
 
 def test_stability_under_noise_and_over_epochs(visit: Callable[..., AppTest], made: Path) -> None:
     page = visit(check="stability")
-    assert "75 % of the predictions stay under noise of 5 % of each image's range" in texts(page)
+    assert "75% of the predictions stay under noise of 5% of each image's range" in texts(page)
     artifact = run_of(made).artifact("sanity-stability-0b")
     dots, _ = tables(page, "sanity.stability.dots")
     expected = np.median(artifact.read("spearman", 3), 1)
@@ -240,7 +238,7 @@ def test_a_run_without_checks_names_the_section_of_the_recipe(
 def test_another_epoch_is_one_click_away(visit: Callable[..., AppTest]) -> None:
     page = visit(check=ANEW, epoch="1")
     assert "Nothing checked at epoch 1. The recipe asks for the last epoch alone" in texts(page)
-    [button] = [item for item in page.button if item.label == "Go to epoch 3"]
+    [button] = [item for item in page.button if item.label == "Show epoch 3"]
     button.click().run()
     assert page.session_state["epoch"] == 3 and tables(page, FALLING)
 

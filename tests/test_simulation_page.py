@@ -151,7 +151,7 @@ def test_the_sentence_is_about_the_chosen_class(visit: Callable[..., AppTest]) -
     first, last = (texts(visit(**{"class": f"kind {number}"})) for number in (0, 3))
     assert "Of the 6 images of kind 0, 6 are recognised unchanged." in first
     assert "does not withstand horizontal flip and vertical flip" in first
-    assert "withstands rotation" in last and "at every point: at least 80 %" in last
+    assert "withstands rotation" in last and "at every point: at least 80%" in last
 
 
 def test_how_the_training_images_are_spread(visit: Callable[..., AppTest]) -> None:
@@ -194,7 +194,7 @@ def test_another_epoch_that_has_curves_is_one_click_away(tmp_path: Path, monkeyp
     make_simulated(tmp_path, changes=("blur",), promised=(3,))
     page = opened(tmp_path, monkeypatch, epoch="1")
     assert "No curves at epoch 1. The recipe asks for the last epoch alone" in texts(page)
-    [button] = [item for item in page.button if item.label == "Go to epoch 3"]
+    [button] = [item for item in page.button if item.label == "Show epoch 3"]
     button.click().run()
     assert page.session_state["epoch"] == 3 and chart(page)
 
@@ -254,8 +254,8 @@ def test_the_verdict_follows_the_numbers() -> None:
     weak = Withstood("flip_vertical", (0, 1), 0, 8, (1, 0.5))
     said = words.verdict((firm, part, weak), "cat", 9).replace("\N{NO-BREAK SPACE}", " ")
     assert said == (
-        "Of the 9 images of cat, 8 are recognised unchanged. It withstands hue at every point: at least 80 % of these "
-        "stay recognised. In part: noise up to 25 % of the range. It does not withstand vertical flip: fewer than 80 % are "
+        "Of the 9 images of cat, 8 are recognised unchanged. It withstands hue at every point: at least 80% of these "
+        "stay recognised. In part: noise up to 25% of the range. It does not withstand vertical flip: fewer than 80% are "
         "left."
     )
     assert words.verdict((), "cat", 0) == "No image of cat was changed."

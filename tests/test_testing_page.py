@@ -96,7 +96,7 @@ def pictured(page: AppTest) -> dict[str, Any]:
     length = int.from_bytes(data[:4], "little")
     header, body = json.loads(data[4 : 4 + length]), np.frombuffer(data[4 + length :], np.uint8)
     side, levels = header["side"], header["height"] * header["width"]
-    images, maps = body[: 6 * side**2], body[6 * side**2 + 2 * 768 :]
+    images, maps = body[: 6 * side**2], body[6 * side**2 + 3 * 768 :]
     assert len(maps) == levels * len(header["maps"])
     return header | {
         "pixels": images.reshape(2, side, side, 3),
@@ -116,7 +116,7 @@ def change(page: AppTest, **settings: object) -> AppTest:
 
 def test_an_image_as_it_is_changes_nothing(visit: Callable[..., AppTest], run: Run) -> None:
     page = visit()
-    assert "green (>99 %, right)" in texts(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert "green (>99%, right)" in texts(page).replace("\N{NO-BREAK SPACE}", " ")
     shown = pictured(page)
     assert shown["words"] == "The two maps are the same." and (shown["levels"][2] == 128).all()
     np.testing.assert_array_equal(shown["pixels"][0], shown["pixels"][1])

@@ -9,7 +9,8 @@ import pytest
 from app import probe, reading, selection
 from app.overview import unlabelled
 from app.report.__main__ import main as write_report
-from app.saliency import strips
+from app.runs import beside, comparison, side_by_side
+from app.saliency import stored, strips
 from app.testing import picture
 from precompute.making import make
 from store.objects import connect
@@ -52,7 +53,7 @@ def test_overview_shows_what_images_are_taken_for_and_no_accuracy(run: Run) -> N
     evaluation = reading.evaluation(run)
     assert evaluation
     rows = unlabelled.likeliest_frame(run, evaluation, 0).to_pylist()
-    chances = reading.probabilities(evaluation, 0)
+    chances = evaluation.read("logits", 0)
     assert [row["image"] for row in rows] == [0, 1, 2, 3, 4, 5]
     for row, each in zip(rows, chances, strict=True):
         best = np.argsort(-each)
@@ -66,6 +67,26 @@ def test_saliency_explains_what_is_predicted_and_has_no_cases(run: Run) -> None:
     assert "no cases of right and wrong" in said and "Missed" not in said
     explained = next(item for item in app.segmented_control if item.key == "explained")
     assert explained.options == ["predicted", "chosen"] and explained.value == "predicted"
+
+
+def test_side_by_side_maps_explain_what_is_predicted(run: Run) -> None:
+    evaluation = reading.evaluation(run)
+    assert evaluation
+    item = comparison.Side("A", run, evaluation, (0,), 0, False)
+    found = side_by_side.together([item, item])
+    assert found is not None
+    asked = beside.Asked(*side_by_side_layer(item), "true", True)
+    held = [side_by_side.of_layer(item, asked.layer)] * 2
+    panel = side_by_side.panel([item, item], found, 0, asked, held)
+    shown = beside.strip_of(panel, stored.held, [])
+    assert {cell.state for row in shown.rows for cell in row.cells} <= {"map", "flat"}
+    assert "the class each run predicts" in shown.note and shown.caption.startswith("Image 0\nunlabelled\n")
+
+
+def side_by_side_layer(item: comparison.Side) -> tuple[str, tuple[str, ...]]:
+    """A layer that the run holds maps at, and the techniques that apply there."""
+    layer = next(iter(stored.layers(item.run, item.evaluation)))
+    return layer, tuple(name for name, held in side_by_side.of_layer(item, layer).items() if not held.obstacle)
 
 
 def test_testing_offers_no_true_class(run: Run) -> None:
@@ -106,6 +127,4 @@ def test_the_run_shown_first_is_the_latest_that_was_trained() -> None:
 
 def test_the_next_likeliest_classes_are_named() -> None:
     chances = np.array([0.1, 0.4, 0.05, 0.25, 0.15, 0.05])
-    assert strips.runners_up("abcdef", chances).splitlines() == [
-        f"{name}\N{NO-BREAK SPACE}%" for name in ("d 25", "e 15", "a 10", "c 5")
-    ]
+    assert strips.runners_up("abcdef", chances).splitlines() == [f"{name}%" for name in ("d 25", "e 15", "a 10", "c 5")]

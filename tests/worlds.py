@@ -1,10 +1,11 @@
 """Small synthetic stores: runs that were never trained, with seeded random values of the right shape and kind."""
 
 import json
+import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def make_world(
     finished = epochs if finished is None else finished
     done = finished == epochs
     wanted = (name, epochs, classes, images, side, channels, kept, finished)
-    if TEMPLATES and makers() == MAKERS and not objects.folders(""):
+    if TEMPLATES and makers() == MAKERS and f"{name}-0123456789" not in objects.folders("runs"):
         run = copied(objects, TEMPLATES / uuid.uuid5(uuid.NAMESPACE_OID, repr(wanted)).hex, wanted)
     else:
         run = computed(objects, *wanted)
@@ -94,12 +95,24 @@ def copied(objects: Objects, template: Path, wanted: tuple[Any, ...]) -> Run:
     if not template.exists():
         computed(connect(f"{template}-half"), *wanted)
         Path(f"{template}-half").rename(template)
-    shutil.copytree(template, str(objects.local), dirs_exist_ok=True, copy_function=shutil.copyfile)
+    shutil.copytree(template, str(objects.local), dirs_exist_ok=True, copy_function=added)
     path = f"runs/{wanted[0]}-0123456789"
     facts = objects.get_json(f"{path}/zarr.json")
     facts["attributes"] = sealed(facts["attributes"] | {"uuid": uuid.uuid4().hex, "created": time.time()})
     objects.put(f"{path}/zarr.json", json.dumps(facts).encode())
     return open_run(objects, path.removeprefix("runs/"))
+
+
+def added(source: str, target: str) -> None:
+    """Copies a file that is not there yet: worlds of one store may share their images."""
+    if not os.path.exists(target):  # noqa: PTH110, a hundred files a world
+        shutil.copyfile(source, target)
+
+
+def left(artifact: shards.Artifact, epochs: Iterable[int], finished: int) -> list[int]:
+    """The epochs up to `finished` that are not there yet: a world that goes on keeps what it has."""
+    there = artifact.marked()
+    return [epoch for epoch in epochs if epoch <= finished and epoch not in there]
 
 
 def attributes(name: str, epochs: int, classes: int, kept: Sequence[int], data: str, side: int) -> dict[str, object]:
@@ -170,7 +183,7 @@ def make_images(objects: Objects, labels: np.ndarray, side: int, channels: int, 
     }
     artifact = shards.create(objects, f"datasets/{data_id}", layouts, facts)
     values = {"pixels": pixels, "label": labels.astype(np.int32), "source": np.arange(count, dtype=np.int32)}
-    for index in artifact.promised:
+    for index in artifact.missing():
         artifact.write(index, {key: value[index * block : (index + 1) * block] for key, value in values.items()})
     return data_id
 
@@ -183,7 +196,7 @@ def add_training(run: Run, finished: int) -> None:
         range(run.epochs + 1),
         {"measures": list(TRAINING_MEASURES)},
     )
-    for epoch in range(finished + 1):
+    for epoch in left(artifact, range(run.epochs + 1), finished):
         measures = np.array([[2.0 / (epoch + 1), 0.01, 3.5]]) if epoch else np.full((1, 3), np.nan)
         artifact.write(epoch, {"measures": measures, "weights_digest": np.zeros(1, np.int64)})
 
@@ -207,15 +220,9 @@ def add_evaluation(
         "measure": len(MEASURES),
     }
     artifact = run.add(name, "evaluation", sizes, kept, {"dataset": data, "train_images": 4000})
-    for epoch in kept:
-        if epoch <= finished:
-            artifact.write(
-                epoch,
-                {
-                    name: value[None]
-                    for name, value in measures(logits_at(epoch, labels, classes), labels, classes).items()
-                },
-            )
+    for epoch in left(artifact, kept, finished):
+        values = measures(logits_at(epoch, labels, classes), labels, classes)
+        artifact.write(epoch, {name: value[None] for name, value in values.items()})
 
 
 def logits_at(epoch: int, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -273,11 +280,9 @@ def add_saliency(
             kept,
             {**facts, "technique": technique, "title": title, "signed": signed},
         )
-        for epoch in kept:
-            if epoch <= finished:
-                artifact.write(
-                    epoch, maps_at(epoch, sizes, labels, logits_at(epoch, labels, classes).argmax(-1), signed=signed)
-                )
+        for epoch in left(artifact, kept, finished):
+            predicted = logits_at(epoch, labels, classes).argmax(-1)
+            artifact.write(epoch, maps_at(epoch, sizes, labels, predicted, signed=signed))
     for technique, (title, why) in OBSTACLES.items():
         run.add(
             f"saliency-{technique}{suffix}",

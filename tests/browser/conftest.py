@@ -7,13 +7,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, WebSocket, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -80,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The app over one finished run of three epochs; only to be looked at."""
     store = tmp_path_factory.mktemp("world") / "store"
     run = make_world(store, epochs=EPOCHS, summarise=True)
-    with served(store, true=True) as address:
+    with served(store) as address:
         yield Site(address, run, store)
 
 
@@ -91,14 +91,20 @@ def serve() -> Iterator[Callable[[Path], str]]:
         yield lambda store: stack.enter_context(served(store))
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A visitor with a fresh session on a screen of 1400 by 1000. Fails where the browser's console shows an error, or
-    where anything is fetched from elsewhere."""
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    """One screen for all visitors, 1400 by 1000: its cache knows Streamlit's scripts, which take seconds to be read."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
     context.on("page", lambda page: page.on("websocket", lambda socket: listen(page, socket)))
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A visitor with a fresh session, without cookies or memories. Fails where the browser's console shows an error, or
+    where anything is fetched from elsewhere."""
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)) if not str(error).startswith(LATE) else None)
     page.on(
@@ -108,7 +114,11 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("request", lambda request: troubles.append(request.url) if elsewhere(request.url) else None)
     yield page
     broken = page.evaluate(BROKEN) if troubles else []
-    context.close()
+    for left in context.pages:
+        with suppress(Error):  # no page was opened in it
+            left.evaluate("localStorage.clear()")
+        left.close()
+    context.clear_cookies()
     assert not [one for one in troubles if not replaced(one, broken)]
 
 

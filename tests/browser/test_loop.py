@@ -20,7 +20,7 @@ from tests.browser.test_runs import tick
 from tests.preloaded import Process
 
 pytestmark = pytest.mark.browser
-EPOCHS, TRAINED, TESTED = 8, 1500, 60  # long enough to be watched
+EPOCHS, TRAINED, TESTED = 16, 1500, 60  # long enough to be watched
 HYPOTHESIS = "Adam finds the squares sooner"
 OBSERVATION = "It looks at the square and at nothing else."
 REASON = "As good as its parent, after fewer epochs."

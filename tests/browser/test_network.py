@@ -1,5 +1,6 @@
 """The Network page in a browser: 4,224 dots, a click on one, a pattern, and all of it back by the address."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_filters_and_patterns_are_selected_and_come_back(
     image = next(image for image, path in enumerate(paths) if (path == first)[first >= 0].all())
     open_page(page, f"{serve(tmp_path / 'store')}/network?images={image}", "Network")
     canvas = page.locator(".filters canvas")
-    assert str(canvas.get_attribute("aria-label")).startswith("4,224 filters of 13 convolution layers")
+    expect(canvas).to_have_attribute("aria-label", re.compile("^4,224 filters of 13 convolution layers"))
     assert canvas.evaluate(PAINTED) > 13, "dots of thirteen layers"
 
     place = sum(VGG[:7]) + 1  # the second filter of the eighth layer

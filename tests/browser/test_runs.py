@@ -57,6 +57,7 @@ def test_a_live_run_grows_while_one_watches_and_nothing_jumps(
     expect(page.get_by_text("B holds no epoch 4; it is shown at epoch 2.")).to_be_visible()
     settled(page)
     points = page.get_by_test_id("stVegaLiteChart").first.locator("svg g.mark-symbol path")
+    expect(points.nth(1)).to_be_visible()  # drawn
     before = points.count()
     families.make_run(store, "live", epochs=6, finished=4, seed=1)
     expect(page.get_by_role("button", name="Show B at epoch 4")).to_be_visible()

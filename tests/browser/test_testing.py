@@ -76,6 +76,7 @@ def test_hue_and_rotation_change_the_bars_and_the_address_brings_them_back(page:
     page.reload()
     expect(now(page, "blue")).to_be_visible()
     all_curves(page)
+    expect(bars(page)).to_have_count(3)
     assert said(page) == after
     go_to(page, "Overview")
     assert "hue%3A120" in page.url

@@ -1,6 +1,7 @@
 """Attention in numbers as an artifact: shares and likenesses are those of the stored maps, whatever computed them."""
 
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -131,8 +132,9 @@ def test_likeness_is_spearmans_with_the_first_trained_the_one_before_and_at_last
     assert (found.read("likeness", 3, 3) == 1).all()
 
 
-def test_other_options_make_another_artifact_and_no_other_training(run: Run, folder: Path) -> None:
-    again = make(connect(str(folder)), recipe(folder, artifacts__attention={"radius": 0.3}))
+def test_other_options_make_another_artifact_and_no_other_training(run: Run, folder: Path, tmp_path: Path) -> None:
+    copytree(folder, tmp_path / "store")  # the others look at the run as it is, in whatever order they come
+    again = make(connect(str(tmp_path / "store")), recipe(folder, artifacts__attention={"radius": 0.3}))
     assert again.id == run.id and len(again.of_kind("attention")) == 6 and len(again.of_kind("saliency")) == 3
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from altair.utils import schemapi
 from playwright.sync_api import Browser, sync_playwright
@@ -17,6 +19,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 from precompute import queue
 from precompute.queue import Queue
 from store.objects import Objects, connect
+from store.shards import Artifact
 from tests import preloaded, visits, worlds
 from tests.browser import chromium
 from tests.preloaded import Process
@@ -130,6 +133,20 @@ def saliency_page(
         return visits.opened(tmp_path, monkeypatch, "app/views/saliency.py", **(address or {}))
 
     return opened
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Names and epochs of what is read of the store from now on."""
+    found: list[tuple[str, Any]] = []
+    real = Artifact.read
+
+    def read(self: Artifact, name: str, indices: Any, *rest: Any) -> np.ndarray:
+        found.append((name, indices))
+        return real(self, name, indices, *rest)
+
+    monkeypatch.setattr(Artifact, "read", read)
+    return found
 
 
 @pytest.fixture(scope="session")

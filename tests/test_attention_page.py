@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from app.widgets import region as region_widget
 from precompute.regions import interval
 from store.objects import connect
 from store.runs import Run, dataset, open_run
-from store.shards import Artifact
 from tests import visits
 from tests.test_regions import slowly
 from tests.worlds import make_world
@@ -181,18 +179,10 @@ def test_of_very_many_images_some_are_left_out(made: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What is read from now on: array and epoch."""
-    found: list[tuple[str, int]] = []
-    original = Artifact.read
-
-    def spy(artifact: Artifact, name: str, epoch: int, *rest: Any) -> np.ndarray:
-        found.append((name, epoch))
-        return original(artifact, name, epoch, *rest)
-
-    monkeypatch.setattr(Artifact, "read", spy)
+def read(reads: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """What is read from now on, of an empty memory."""
     reading.OF_ALL_IMAGES.kept.clear()
-    return found
+    return reads
 
 
 def test_a_region_drawn_again_reads_no_map_again(made: Path, read: list[tuple[str, int]]) -> None:

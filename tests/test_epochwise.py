@@ -12,7 +12,6 @@ from app.saliency import stored
 from store.errors import Corrupt
 from store.objects import connect
 from store.runs import Run, open_run
-from store.shards import Artifact
 from tests.worlds import make_world
 
 CLASSES = (0, 0, 0)  # of three epochs
@@ -24,20 +23,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(room, "kept", OrderedDict())
         monkeypatch.setattr(room, "weight", 0)
     return open_run(connect(str(tmp_path)), make_world(tmp_path, epochs=4))
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    """Names and epochs of what is read of the store from now on."""
-    found: list[tuple[str, Any]] = []
-    real = Artifact.read
-
-    def read(self: Artifact, name: str, indices: Any, *rest: Any) -> np.ndarray:
-        found.append((name, indices))
-        return real(self, name, indices, *rest)
-
-    monkeypatch.setattr(Artifact, "read", read)
-    return found
 
 
 @pytest.mark.parametrize("image", [0, 7])

@@ -8,14 +8,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import main, probe, reading, selection
+from app import main, reading, selection
 from app.guide import findings, panel, place
 from app.guide.steps import STEPS, before, first, following
 from precompute.cases import probabilities
 from precompute.edits import Edits
 from store.objects import connect
 from store.runs import open_run
-from tests.test_pages import PatientProbe, opened, sound, words
+from tests.test_pages import opened, shows, sound, words
 from tests.worlds import make_world
 from tests.worlds_network import make_network_world
 
@@ -32,8 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LOUPE_STORE", str(made))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(made, monkeypatch)
     st.cache_data.clear()
     return made
 
@@ -201,8 +200,7 @@ def test_a_class_without_the_case_leads_to_one_that_has_it(world: Path, monkeypa
 
 
 def test_runs_without_patterns_or_epochs_and_no_run_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(tmp_path, monkeypatch)
     st.cache_data.clear()
     app = opened(SALIENCY, guide="1")
     assert panel.WAITING in words(app) and "make demo" in words(app)

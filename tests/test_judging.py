@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import probe, reading
+from app import reading
 from app.access import roles
 from app.judgement import observed, remarks
 from app.widgets import region as region_widget
@@ -19,7 +19,7 @@ from store.judgements import Observation, decide, observe
 from store.objects import connect
 from store.runs import Run, open_run
 from tests.test_judgements import SEEN as SAID
-from tests.test_pages import OVERVIEW, PatientProbe, opened, sound, words
+from tests.test_pages import OVERVIEW, opened, shows, sound, words
 from tests.worlds import make_world
 
 SALIENCY = "app/views/saliency.py"
@@ -28,8 +28,7 @@ SEEN = replace(SAID, text="It looks at the corner.", tags=("corner", "grass"), r
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(tmp_path, monkeypatch)
     st.cache_data.clear()
     st.cache_resource.clear()
     yield tmp_path

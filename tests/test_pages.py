@@ -47,11 +47,16 @@ class PatientProbe:
     def warm(self) -> None: ...
 
 
+def shows(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a store before the app, whose probe never answers."""
+    monkeypatch.setenv("LOUPE_STORE", str(store))
+    monkeypatch.setattr(probe, "shared", PatientProbe)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of one's own."""
-    monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(tmp_path, monkeypatch)
     st.cache_data.clear()
     return tmp_path
 
@@ -66,8 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def finished(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with one finished run, for tests that only look."""
-    monkeypatch.setenv("LOUPE_STORE", str(made))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(made, monkeypatch)
     return made
 
 
@@ -91,8 +95,7 @@ def shown(
                 run = worlds.make_world(stores[key], name=name, **about)
                 if damaged:
                     connect(str(stores[key])).put(f"runs/{run}/status.json", b'{"state": "runn')
-        monkeypatch.setenv("LOUPE_STORE", str(stores[key]))
-        monkeypatch.setattr(probe, "shared", PatientProbe)
+        shows(stores[key], monkeypatch)
 
     return put
 

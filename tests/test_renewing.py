@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.runtime.app_session import AppSession
@@ -32,6 +34,12 @@ def renewals(monkeypatch: pytest.MonkeyPatch) -> Renewals:
     monkeypatch.setattr(made, "watch", lambda: None)
     monkeypatch.setattr(renewing, "RENEWALS", made)
     return made
+
+
+def gate() -> tuple[Callable[[Any, Any], None], list[object]]:
+    """What asks for runs, and what is run of it."""
+    ran: list[object] = []
+    return renewing.gated(lambda session, what: ran.append(what)), ran
 
 
 def visitor(name: str = "visitor", *, busy: bool = False, page: str = "A") -> SimpleNamespace:
@@ -159,8 +167,7 @@ def test_a_part_that_is_gone_keeps_no_turn(renewals: Renewals) -> None:
 
 def test_a_part_of_a_page_just_left_is_not_run(renewals: Renewals) -> None:
     """Streamlit would tell the browser that this page is shown, which then forgets the next one's content, and goes blank."""
-    ran: list[object] = []
-    request, here = renewing.gated(lambda session, what: ran.append(what)), visitor(page="A")
+    (request, ran), here = gate(), visitor(page="A")
     turned = asked("B", fragment="")
     request(here, turned)
     here._scriptrunner = object()  # its script has not begun: the page there is A still
@@ -177,16 +184,14 @@ def test_a_part_of_a_page_just_left_is_not_run(renewals: Renewals) -> None:
 
 
 def test_a_page_that_was_not_found_does_not_stop_the_parts_of_the_one_shown_instead(renewals: Renewals) -> None:
-    ran: list[object] = []
-    request, here = renewing.gated(lambda session, what: ran.append(what)), visitor(page="A")
+    (request, ran), here = gate(), visitor(page="A")
     request(here, asked("nowhere", fragment=""))
     request(here, asked("A", auto=False))
     assert len(ran) == 2
 
 
 def test_a_click_on_an_address_that_is_still_drawn_for_the_first_time_is_not_lost(renewals: Renewals) -> None:
-    ran: list[object] = []
-    request, here = renewing.gated(lambda session, what: ran.append(what)), visitor(page="")
+    (request, ran), here = gate(), visitor(page="")
     request(here, asked("", fragment=""))  # the browser does not know yet which page the address is of
     here._scriptrunner = object()
     here.draws("A")
@@ -196,8 +201,7 @@ def test_a_click_on_an_address_that_is_still_drawn_for_the_first_time_is_not_los
 
 
 def test_clicks_in_a_row_are_not_lost_where_a_page_led_back_to_the_one_before(renewals: Renewals) -> None:
-    ran: list[object] = []
-    request, here = renewing.gated(lambda session, what: ran.append(what)), visitor(page="A")
+    (request, ran), here = gate(), visitor(page="A")
     request(here, asked("B", fragment=""))
     here.draws("B")
     request(here, asked("B", auto=False))  # the click that leads back: st.switch_page
@@ -209,8 +213,7 @@ def test_clicks_in_a_row_are_not_lost_where_a_page_led_back_to_the_one_before(re
 
 
 def test_a_streamlit_that_has_changed_runs_all_that_is_asked(renewals: Renewals) -> None:
-    ran: list[object] = []
-    request, here = renewing.gated(lambda session, what: ran.append(what)), SimpleNamespace(id="visitor")
+    (request, ran), here = gate(), SimpleNamespace(id="visitor")
     for what in (asked("A", fragment=""), asked("A")):
         request(here, what)
     assert len(ran) == 2

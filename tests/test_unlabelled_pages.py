@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app import probe, reading, selection
+from app import reading, selection
 from app.overview import unlabelled
 from app.report.__main__ import main as write_report
 from app.runs import beside, comparison, side_by_side
@@ -15,7 +15,7 @@ from app.testing import picture
 from precompute.making import make
 from store.objects import connect
 from store.runs import Run
-from tests.test_pages import PAGES, PatientProbe, opened, sound, words
+from tests.test_pages import PAGES, opened, shows, sound, words
 from tests.test_samples import recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -30,8 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("LOUPE_STORE", str(folder))
-    monkeypatch.setattr(probe, "shared", PatientProbe)
+    shows(folder, monkeypatch)
     found, problems = reading.all_runs()
     assert not problems
     return found[0]

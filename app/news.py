@@ -45,7 +45,8 @@ def of_run(run: Run, evaluation: Artifact, epochs: tuple[int, ...], epoch: int, 
     epochs: those that the page shows. A run may have ended since they were looked at, and then nothing renews the page.
     """
     status = reading.status(run)
-    if status.state == "finished" and reading.epochs_now(evaluation) != epochs:
+    whole = len(epochs) == len(evaluation.promised)
+    if status.state == "finished" and not whole and reading.epochs_now(evaluation) != epochs:
         st.rerun()
     if text := stopped(run, status):
         st.error(plain(text), icon=":material/error:") if status.state == "failed" else st.warning(

@@ -195,7 +195,9 @@ def enqueue(
     """Ask workers for runs: now, or tonight. A recipe may hold a grid of values; all its points are asked for."""
     batch = batches.read(recipes_)
     place, begins = queue.connect(), batches.next_time(at) if at else None
-    there = {job.id: standing(job) for job in place.jobs(limit=None) if job.active and (at or job.state != "scheduled")}
+    there = {
+        job.id: asked_before(job) for job in place.jobs(limit=None) if job.active and (at or job.state != "scheduled")
+    }
     for recipe in batch:
         job = place.enqueue(recipe, by=by, priority=priority, at=begins)
         out.print(f"{job[:8]}  {recipe.name}{there.get(job, '')}")
@@ -205,7 +207,7 @@ def enqueue(
         out.print("No worker is running. Start one: python -m precompute worker")
 
 
-def standing(job: queue.Job) -> str:
+def asked_before(job: queue.Job) -> str:
     """What is said of a job that was there before, and stays as it is."""
     when = f", not before {moment(job.at)}" if job.state == "scheduled" else ""
     return f"  (asked for already: {job.state}{when})"

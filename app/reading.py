@@ -16,6 +16,7 @@ from app.memory import HASHES, OF_ALL_IMAGES, remembered
 from app.outputs import taken
 from precompute import cases
 from store import judgements, runs
+from store.ids import safe
 from store.judgements import Observation, Verdict
 from store.objects import DEFAULT_ADDRESS, Objects, connect
 from store.runs import Run, Status
@@ -59,7 +60,7 @@ def listed(objects: Objects) -> tuple[tuple[Run, ...], tuple[str, ...]]:
 
 def opened(objects: Objects, run_id: str) -> Run:
     """The run of this id; its facts are read again only where they were written again."""
-    stat = objects.stat(f"runs/{runs.safe(run_id)}/zarr.json")
+    stat = objects.stat(f"runs/{safe(run_id)}/zarr.json")
     return opened_at(objects, run_id, stat.e_tag if stat else "")
 
 

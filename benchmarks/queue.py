@@ -29,6 +29,7 @@ from precompute.making import make
 from precompute.recipe import Recipe
 from store import runs
 from store.objects import Objects, connect
+from store.weights import tensors
 from tests import tiny
 from tests.postgres import postgres
 from tests.s3 import BUCKET, s3
@@ -160,7 +161,7 @@ def defects(objects: Objects, place: queue.Queue, undisturbed: Objects, asked: S
 
 
 def weights(run: runs.Run, epoch: int) -> dict[str, bytes]:
-    return {name: value.tobytes() for name, value in runs.tensors(run.artifact("weights"), epoch).items()}
+    return {name: value.tobytes() for name, value in tensors(run.artifact("weights"), epoch).items()}
 
 
 def fire(folder: Path, address: str, count: int, clients: int, workers: int, *, epochs: int = 6, show: bool = False,

@@ -25,6 +25,7 @@ from store.errors import BadInput
 from store.objects import Objects
 from store.runs import Run
 from store.shards import Artifact
+from store.weights import tensors
 
 Shard = Mapping[str, np.ndarray]  # values of all arrays of an artifact at one index
 
@@ -119,7 +120,7 @@ def network_facts(run: Run) -> dict[str, Any]:
 
 def classifier(run: Run, epoch: int, device: torch.device | str = "cpu") -> models.Classifier:
     """The network with the weights stored for `epoch`: evaluation mode, frozen. Raises Missing where they were not kept."""
-    state = runs.tensors(run.artifact("weights"), epoch)
+    state = tensors(run.artifact("weights"), epoch)
     return models.frozen(
         models.build(**network_facts(run), weights=run.recipe["model"]["weights"], read_weights=False), state
     ).to(device)

@@ -10,9 +10,9 @@ from precompute.artifacts import carry_out, finished, planned, tasks
 from precompute.bench import Bench, determined, open_bench
 from precompute.recipe import Recipe, parse
 from precompute.train import allocate, train, untrained
-from store import runs
 from store.claims import Claims
 from store.errors import Corrupt, LoupeError, Missing
+from store.ids import safe
 from store.objects import Objects
 from store.runs import Run, Status, dataset
 
@@ -203,7 +203,7 @@ def described_anew(objects: Objects, path: str, why: str) -> list[str]:
 
 def remade(objects: Objects, run_id: str) -> Run:
     """The run with new facts in place of damaged ones, from a recipe that was kept; raises Corrupt where none makes this run."""
-    for fields in Run(objects, runs.safe(run_id), {}).kept("asked"):
+    for fields in Run(objects, safe(run_id), {}).kept("asked"):
         recipe = parse(fields, run_id)
         allowed.trust(recipe)
         if determined(objects, recipe) == run_id:

@@ -14,14 +14,12 @@ from typing import Any
 from store import encoding, shards, summaries, together
 from store.belonging import exchanged, owned, owns
 from store.errors import BadInput, Corrupt, LoupeError, Missing, Unanswered
-from store.ids import is_id
-from store.ids import safe as safe
+from store.ids import is_id, safe
 from store.objects import Objects
 from store.schema import KINDS, VERSION, layout
 from store.seals import facts_of, sealed, unsound_run, unsound_status
 from store.shards import Artifact
 from store.status import Status as Status
-from store.weights import tensors as tensors
 
 KEPT = ("asked", "configurations", "lineage")  # facts that `Run.keep` keeps
 

@@ -14,6 +14,7 @@ from store.objects import Objects
 from store.runs import Run
 from store.schema import KINDS, VERSION, images_per_block, layout
 from store.shards import Artifact
+from store.weights import tensors
 
 EPOCHS, IMAGES, CLASSES = 3, 7, 4
 SIZES = {
@@ -326,7 +327,7 @@ class StoreContract:
         sizes = {"epoch": 2} | {f"{name}.value": len(array) for name, array in flat.items()}
         weights = make_run(objects).add("weights", "weights", sizes, [0, 1], {"tensors": rows})
         assert weights.write(1, {name: array[None] for name, array in flat.items()})
-        found = runs.tensors(again(weights), 1)
+        found = tensors(again(weights), 1)
         assert list(found) == list(state)
         assert all(
             found[name].tobytes() == tensor.tobytes() and found[name].shape == tensor.shape

@@ -22,6 +22,7 @@ from precompute.undisturbed import undisturbed
 from store import runs
 from store.errors import BadInput, Busy, LoupeError, NoSpace
 from store.objects import Objects, connect
+from store.weights import tensors
 from tests import tiny
 from tests.preloaded import Process
 
@@ -100,7 +101,7 @@ def test_losses_and_weights_are_the_same_with_and_without_it(tmp_path: Path) -> 
     assert run.status().state == "finished"
     assert run.verify() == []
     assert run.artifact("weights").marked() == run.of_kind("saliency")[0].marked() == (0, 1, 2, 3)
-    stored = runs.tensors(run.artifact("weights"), 3)
+    stored = tensors(run.artifact("weights"), 3)
     assert all(np.array_equal(stored[name], value.numpy()) for name, value in state.items())
     measures = run.artifact("training").read("measures", (1, 2, 3))
     np.testing.assert_allclose(measures[:, 0], np.reshape(losses, (3, 3)).mean(1))
@@ -141,7 +142,7 @@ def test_what_is_computed_is_what_a_run_here_computes(tmp_path: Path) -> None:
     """The weights of a run trained here, recorded epoch by epoch, give the same artifacts, byte for byte."""
     asked, objects = tiny.recipe(tmp_path), connect(str(tmp_path / "store"))
     here, network = make(objects, asked), gap_net(classes=3, channels=1, width=4)
-    states = [runs.tensors(here.artifact("weights"), epoch) for epoch in range(3)]
+    states = [tensors(here.artifact("weights"), epoch) for epoch in range(3)]
     put = [{name: torch.from_numpy(value.copy()) for name, value in state.items()} for state in states]
     network.load_state_dict(put[0])
     with Recorder(nn.DataParallel(network), asked, store=str(tmp_path / "store")) as recorder:

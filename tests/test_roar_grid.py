@@ -17,11 +17,11 @@ from precompute.roar.cells import CONTROLS, NONE, REPLACEMENTS, Cell, cells, det
 from precompute.roar.retraining import retrain
 from precompute.saliency import explain
 from precompute.wanted import Roar
-from store import runs
 from store.claims import Claims
 from store.objects import connect
 from store.runs import Run
 from store.shards import Artifact
+from store.weights import tensors
 from tests import tiny
 
 # The grid
@@ -93,7 +93,7 @@ def test_with_nothing_removed_and_its_own_seed_the_run_itself_comes_out(world: t
     retrain(
         network, images, torch.from_numpy(rankings.labels(bench, "train")), bench.recipe.training, precision="float32"
     )
-    weights = runs.tensors(run.artifact("weights"), run.epochs)
+    weights = tensors(run.artifact("weights"), run.epochs)
     assert all((network.network.state_dict()[name].numpy() == value).all() for name, value in weights.items())
 
 

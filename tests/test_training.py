@@ -20,13 +20,14 @@ from store import runs
 from store.errors import BadInput, Busy
 from store.objects import connect
 from store.runs import Run
+from store.weights import tensors
 from tests import tiny
 from tests.preloaded import Process
 
 
 def weights(run: Run) -> dict[int, dict[str, np.ndarray]]:
     artifact = run.artifact("weights")
-    return {epoch: runs.tensors(artifact, epoch) for epoch in artifact.marked()}
+    return {epoch: tensors(artifact, epoch) for epoch in artifact.marked()}
 
 
 def same_weights(first: Run, second: Run) -> bool:
@@ -101,7 +102,7 @@ def test_training_is_the_plain_loop_one_would_write(optimizer: str, schedule: st
             rate.step()
             losses.append(loss.item())
         assert history.read("measures", epoch)[0] == pytest.approx(np.mean(losses), rel=1e-4)
-        stored = runs.tensors(run.artifact("weights"), epoch)
+        stored = tensors(run.artifact("weights"), epoch)
         for name, tensor in network.network.state_dict().items():
             np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
 
@@ -134,7 +135,7 @@ def test_class_weights_and_images_left_out_are_those_of_a_plain_loop(tmp_path: P
             rule.zero_grad()
             ((w * each).sum() / w.sum()).backward()
             rule.step()
-        stored = runs.tensors(run.artifact("weights"), epoch)
+        stored = tensors(run.artifact("weights"), epoch)
         for name, tensor in network.network.state_dict().items():
             np.testing.assert_allclose(stored[name], tensor.detach().numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
     assert run.of_kind("evaluation")[0].attributes["train_images"] == 45
@@ -178,7 +179,7 @@ def test_weights_that_are_no_numbers_are_never_stored(tmp_path: Path) -> None:
         make(objects, huge)
     run = runs.open_run(objects, runs.run_ids(objects)[0])
     for epoch in run.artifact("weights").marked():
-        assert all(np.isfinite(value).all() for value in runs.tensors(run.artifact("weights"), epoch).values())
+        assert all(np.isfinite(value).all() for value in tensors(run.artifact("weights"), epoch).values())
 
 
 def test_stored_logits_are_those_of_the_stored_weights_and_looking_changes_nothing(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_stored_logits_are_those_of_the_stored_weights_and_looking_changes_nothi
             logits = network(to_float(images, torch.device("cpu")))
         np.testing.assert_allclose(logits.numpy(), evaluation.read("logits", epoch), atol=1e-5)
         assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-    counted = runs.tensors(run.artifact("weights"), 2)
+    counted = tensors(run.artifact("weights"), 2)
     assert all(value == 6 for name, value in counted.items() if name.endswith("num_batches_tracked"))
 
 

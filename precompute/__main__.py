@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve the app beside this process
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large pages: small ones took a fifth of a training's time
 
 import typer
 from rich.markup import escape
@@ -15,7 +16,7 @@ from rich.table import Table
 from precompute import batches, queue
 from precompute import recipe as recipes
 from precompute.recipe import Recipe
-from precompute.terminal import bar, epochs_and_accuracy, moment, out, report, shown
+from precompute.terminal import bar, counted, epochs_and_accuracy, moment, out, report, shown
 from store import judgements, runs
 from store.errors import Corrupt, LoupeError, Missing
 from store.objects import Objects, connect
@@ -126,13 +127,13 @@ def verify(
     for sentence in judgements.damaged(item):
         out.print(f"[yellow]{escape(sentence)}[/]")
     if problems and repair:
-        mend(objects, item)
+        mend(item)
         item = runs.open_run(objects, run_id)
         problems = item.verify()
     for problem in problems:
         out.print(f"[red]{escape(problem)}[/]")
     if problems:
-        out.print(f"{len(problems)} problems. Mend them with: python -m precompute verify {run_id} --repair")
+        out.print(f"{counted(len(problems), 'problem')}. To mend: python -m precompute verify {run_id} --repair")
         raise typer.Exit(1)
     out.print(
         f"{run_id}: {sum(len(artifact.marked()) for artifact in item.artifacts().values())} shards, all there and whole."
@@ -141,7 +142,7 @@ def verify(
 
 def described(objects: Objects, run_id: str) -> Run:
     """The run; where its own facts are damaged, with new ones."""
-    from precompute.making import remade
+    from precompute.repairing import remade
 
     try:
         return runs.open_run(objects, run_id)
@@ -150,21 +151,14 @@ def described(objects: Objects, run_id: str) -> Run:
         return remade(objects, run_id)
 
 
-def mend(objects: Objects, item: Run) -> None:
-    """Takes away what is damaged and runs again every recipe this run was asked for with."""
-    from precompute import allowed
-    from precompute.making import make, remove_damage
+def mend(item: Run) -> None:
+    """Makes a damaged run whole, and says what was removed."""
+    from precompute.repairing import repair
 
-    asked = [recipes.parse(fields, item.id) for fields in item.kept("asked") or [dict(item.recipe)]]
-    for recipe in asked:
-        allowed.trust(recipe)
-    for line in remove_damage(item):
-        out.print(f"removed: {escape(line)}")
     with bar() as progress:
         task = progress.add_task("computing again", total=None, left="")
-        for recipe in asked:
-            on = "" if item.origin == "trained" else item.id
-            make(objects, recipe, lambda status: shown(progress, task, status), on=on)
+        for line in repair(item, lambda status: shown(progress, task, status)):
+            out.print(f"removed: {escape(line)}")
 
 
 @app.command(name="import")
@@ -202,7 +196,7 @@ def enqueue(
         job = place.enqueue(recipe, by=by, priority=priority, at=begins)
         out.print(f"{job[:8]}  {recipe.name}{there.get(job, '')}")
     when = f"not before {moment(begins)}" if begins else "as soon as a worker is free"
-    out.print(f"{len(batch)} jobs, {when}.")
+    out.print(f"{counted(len(batch), 'job')}, {when}.")
     if not any(worker.alive for worker in queue.workers(connect())):
         out.print("No worker is running. Start one: python -m precompute worker")
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from precompute import models
+from precompute import datasets, models
 from precompute.datasets import DataSet, Images
-from precompute.material import Material, gather, thumbnails_id
+from precompute.material import Material, fingerprints, gather, thumbnails_id
 from precompute.progress import Progress
 from precompute.recipe import Recipe
 from precompute.saliency.layers import default_layer, trace
@@ -143,10 +143,10 @@ def open_bench(objects: Objects, recipe: Recipe, device: str | None = None) -> B
     return bench_of(runs.open_run(objects, run_id), recipe, material, place)
 
 
-def determined(objects: Objects, recipe: Recipe) -> str:
-    """The id of the run that a recipe makes on this machine."""
+def determined(recipe: Recipe) -> str:
+    """The id of the run that a recipe makes on this machine; reads the data, and stores nothing."""
     precision = precision_for(placed()) if recipe.training.precision == "auto" else recipe.training.precision
-    return recipe.run_id(gather(objects, recipe).fingerprints, precision)
+    return recipe.run_id(fingerprints(recipe, datasets.load(recipe.data.set, recipe.data.options)), precision)
 
 
 def placed(device: str | None = None) -> torch.device:

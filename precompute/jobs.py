@@ -24,6 +24,7 @@ from precompute import allowed, looks, queue
 from precompute.queue import APPLICATION, MAKE, RUNS, VERSION, Queue, reached
 from precompute.recipe import parse
 from precompute.succession import pick_up, take_over
+from precompute.terminal import counted
 from store import workers
 from store.errors import BadInput, Busy, LoupeError, NoSpace, Unanswered
 from store.objects import Objects
@@ -249,7 +250,11 @@ def live(objects: Objects, place: Queue) -> None:
 def device_name() -> str:
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+    return (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"cpu, {counted(torch.get_num_threads(), 'thread')}"
+    )
 
 
 def help_with(objects: Objects, place: Queue) -> None:

@@ -5,16 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from precompute import allowed, elsewhere, thumbnails
+from precompute import elsewhere, thumbnails
 from precompute.artifacts import carry_out, finished, planned, tasks
-from precompute.bench import Bench, determined, open_bench
-from precompute.recipe import Recipe, parse
+from precompute.bench import Bench, open_bench
+from precompute.recipe import Recipe
 from precompute.train import allocate, train, untrained
 from store.claims import Claims
-from store.errors import Corrupt, LoupeError, Missing
-from store.ids import safe
+from store.errors import LoupeError, Missing
 from store.objects import Objects
-from store.runs import Run, Status, dataset
+from store.runs import Run, Status
 
 POLL_SECONDS = 0.5  # between two looks at what other processes have finished, at first
 LONGEST_POLL = 2.0
@@ -171,45 +170,3 @@ def end(bench: Bench) -> None:
     else:
         bench.run.summarise()
         bench.progress.say("finished")
-
-
-def remove_damage(run: Run) -> list[str]:
-    """Discards every damaged shard of a run and of its images; returns what it found, one sentence each."""
-    found = [line for artifact in run.artifacts().values() for line in artifact.discard_damage()]
-    for name in run.datasets():
-        try:
-            found += dataset(run.objects, name, run.id).discard_damage()
-        except Missing:
-            continue  # making the run stores its images again
-        except Corrupt as error:
-            found += described_anew(run.objects, f"datasets/{name}", str(error))
-    for name, why in run.unread.items():
-        found += described_anew(run.objects, f"{run.path}/{name}", why)
-    for path in run.damaged():
-        run.objects.clear(path)
-        found.append(f"{path} was not what was written.")
-    run.reopen()
-    return found
-
-
-def described_anew(objects: Objects, path: str, why: str) -> list[str]:
-    """Takes away an artifact's damaged description; its shards and marks stay, and are compared when it is made again.
-
-    Of a link, the link: what lies behind it is another run's.
-    """
-    objects.clear(path if objects.is_link(path) else f"{path}/zarr.json")
-    return [why]
-
-
-def remade(objects: Objects, run_id: str) -> Run:
-    """The run with new facts in place of damaged ones, from a recipe that was kept; raises Corrupt where none makes this run."""
-    for fields in Run(objects, safe(run_id), {}).kept("asked"):
-        recipe = parse(fields, run_id)
-        allowed.trust(recipe)
-        if determined(objects, recipe) == run_id:
-            objects.clear(f"runs/{run_id}/zarr.json")
-            return open_bench(objects, recipe).run
-    raise Corrupt(
-        f"runs/{run_id}/zarr.json is damaged, and no recipe in runs/{run_id}/asked makes this run anew. "
-        f"Put a copy of the file in its place, or delete the run: python -m precompute delete {run_id}"
-    )

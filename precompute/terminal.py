@@ -50,6 +50,11 @@ def report(made: Run) -> None:
     out.print(f"{made.size() / 1e6:,.1f} MB. To look at it: {opening(made.objects)}")
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of what: "1 job", "2 jobs"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def opening(objects: Objects) -> str:
     """Where the app is open, or the command that opens it on this store."""
     if at := os.environ.get(OPEN_AT):

@@ -4,6 +4,7 @@ Not left to the object store's client: that follows such links, waits for ever a
 one name is not Unicode or one link leads in a circle.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -95,8 +96,10 @@ def entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(root / folder) as found:
             return [entry for entry in found if entry.name.isprintable()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # a link to itself leads nowhere
+            return []
+        raise
 
 
 def clear(root: Path, path: str, *, spare: bool = False) -> None:

@@ -68,16 +68,16 @@ class Objects:
             )
 
     def get_json(self, path: str) -> Any:
-        """The JSON object at `path`, or None where there is none; raises LoupeError where it is not JSON."""
+        """What the JSON at `path` says, or None where there is no such object; raises Corrupt where it says nothing."""
         data = self.get(path)
         if data is None:
             return None
-        try:
-            return json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise Corrupt(
-                f"{self.address}/{path} is damaged: expected JSON, found {data[:40]!r}. Delete it and run the recipe again."
-            ) from error
+        with suppress(ValueError, RecursionError):
+            if (found := json.loads(data)) is not None:
+                return found
+        raise Corrupt(
+            f"{self.address}/{path} is damaged: expected JSON, found {data[:40]!r}. Delete it and run the recipe again."
+        )
 
     def put(self, path: str, data: bytes) -> None:
         """Writes or replaces the object."""
@@ -144,6 +144,10 @@ class Objects:
                 folders.clear(self.local, path)
         else:
             self.delete_each([path])
+
+    def clear_description(self, folder: str) -> None:
+        """Deletes the zarr.json in a folder; of a link, the link: what lies behind it is described for itself."""
+        self.clear(folder if self.is_link(folder) else f"{folder}/zarr.json")
 
     def make_way(self, path: str) -> None:
         """Deletes what stands in a local object's place and is none: a folder, a link that leads out, a file for a folder."""

@@ -82,9 +82,10 @@ class Run:
         self.unread.update(unread)
         return dict(sorted(self.opened.items()))
 
-    def summarised(self) -> dict[str, Artifact]:
-        """The artifacts as the summary of a finished run describes them; {} where there is none that is sound."""
-        found = summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), self.opened)
+    def summarised(self, opened: Mapping[str, Artifact] | None = None) -> dict[str, Artifact]:
+        """The artifacts as the summary of a finished run describes them, opened ones as they are; {} where it is not sound."""
+        opened = self.opened if opened is None else opened
+        found = summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), opened)
         return found if all(owns(self.attributes, item) for item in found.values()) else {}
 
     def artifact(self, name: str) -> Artifact:
@@ -183,8 +184,7 @@ class Run:
 
     def verify(self) -> list[str]:
         """Everything missing or damaged, one sentence each; reads every byte."""
-        there = summaries.artifacts(self.objects, self.path, self.read_json("summary.json"), {})
-        found = [] if there else [f"Run {self.id} is not finished: not all it was asked for is there."]
+        found, summarised, present = [], self.summarised({}), self.artifacts()
         for name in self.datasets():
             try:
                 found += dataset(self.objects, name, self.id).verify()
@@ -193,8 +193,9 @@ class Run:
             except LoupeError as error:
                 found.append(str(error))
         found += [f"{path} is not what was written." for path in self.damaged()]
-        found += [problem for item in self.artifacts().values() for problem in item.verify()]
-        return [*found, *self.unread.values(), *summaries.problems(self.objects, self.path, there)]
+        found += [problem for item in present.values() for problem in item.verify()]
+        said = summaries.problems(self.objects, self.path, summarised, present)
+        return [*said, *found, *self.unread.values()]
 
     def datasets(self) -> list[str]:
         """Ids of the image sets this run's artifacts show, and of the pictures of what it was trained on."""

@@ -218,8 +218,8 @@ class Artifact:
         """Removes what is damaged, marks first, so that it is computed again; returns a sentence about each."""
         self.known.clear()
         removed = [f"{key} was missing or damaged." for key in self.damaged_metadata()]
-        for folder in ("", *(f"/{name}" for name in self.attributes["arrays"])) if removed else ():
-            self.objects.clear(f"{self.path}{folder}/zarr.json")  # all are written again, the group's last
+        for place in (self.path, *(f"{self.path}/{name}" for name in self.attributes["arrays"])) if removed else ():
+            self.objects.clear_description(place)  # all are written again, the group's last
         for index in self.marked():
             if problems := self.problems(index):
                 self.discard(index)

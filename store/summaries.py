@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 from store.encoding import checksum
-from store.errors import Corrupt
+from store.errors import Corrupt, Missing
 from store.objects import Objects
 from store.seals import unsound_artifact, whole
-from store.shards import Artifact
+from store.shards import Artifact, Mark, find
 
 
 def artifacts(
@@ -17,7 +17,7 @@ def artifacts(
 ) -> dict[str, Artifact]:
     """The artifacts of the run at `run` by name, those already opened as they are; {} where not all are sound."""
     items = summary.get("artifacts")
-    if not isinstance(items, dict) or not all(map(formed, items.values())):
+    if not isinstance(items, dict) or not set(summary) <= {"artifacts", "seal"} or not all(map(formed, items.values())):
         return {}
     if items.keys() <= opened.keys():
         return {name: opened[name] for name in items}
@@ -27,7 +27,7 @@ def artifacts(
     for name, item in items.items():
         if name in opened:
             found[name] = opened[name]
-        elif (marks := sound_marks(item)) is not None:
+        elif (marks := sound_marks(name, item)) is not None:
             found[name] = Artifact(objects, f"{run}/{name}", item["attributes"], marks)
         else:
             return {}
@@ -39,30 +39,62 @@ def formed(item: Any) -> bool:
 
 
 def seal(items: Mapping[str, Mapping[str, Any]]) -> str:
-    """A checksum of the artifacts' names and marks; their facts bear seals of their own."""
+    """A checksum of the artifacts' names and marks; their facts bear names and seals of their own."""
     marks = {name: {str(index): mark for index, mark in item["marks"].items()} for name, item in items.items()}
     return checksum(json.dumps(marks, sort_keys=True).encode())
 
 
-def sound_marks(item: Any) -> dict[int, Any] | None:
-    """The marks of one artifact by index; None where it is not what was written."""
+def sound_marks(name: str, item: Any) -> dict[int, Any] | None:
+    """The marks of the artifact of that name by index; None where it is not what was written."""
     facts, marks = (item.get("attributes"), item.get("marks")) if isinstance(item, dict) else (None, None)
     if not (isinstance(facts, dict) and isinstance(marks, dict) and {"arrays", "promised"} <= set(facts)):
         return None
-    if unsound_artifact(facts) or not all(whole(mark, facts["arrays"]) for mark in marks.values()):
+    if (
+        unsound_artifact(facts)
+        or facts.get("name", name) != name
+        or not all(whole(mark, facts["arrays"]) for mark in marks.values())
+    ):
         return None
     own = (*facts["promised"], *facts.get("thinned", ()))  # a thinning that was interrupted leaves marks
     found = {index: marks[str(index)] for index in own if str(index) in marks}
     return found if len(found) == len(marks) else None
 
 
-def problems(objects: Objects, run: str, artifacts: Mapping[str, Artifact]) -> list[str]:
-    """A sentence where the zarr.json of a finished run does not say of its members what they say of themselves."""
+def problems(
+    objects: Objects, run: str, summarised: Mapping[str, Artifact], present: Mapping[str, Artifact]
+) -> list[str]:
+    """What is wrong with the summary of the run at `run`, and with what its zarr.json says of its members.
+
+    summarised: the artifacts as a sound summary has them, else {}. present: all there are, their marks just read.
+    """
+    summary = f"{run}/summary.json"
+    if not objects.stat(summary):
+        return [
+            f"Run {run.rpartition('/')[2]} is not finished: its summary.json comes when all it was asked for is there."
+        ]
+    if not summarised:
+        return [f"{summary} is not what was written."]
+    outdated = [name for name, item in summarised.items() if name in present and old(item, present[name])]
+    found = [f"{summary} does not describe {name} as it is." for name in outdated]
     with suppress(Corrupt, KeyError, TypeError):
         held = objects.get_json(f"{run}/zarr.json")
-        if not artifacts or held == consolidated(objects, run, held["attributes"], artifacts):
-            return []
-    return [f"{run}/zarr.json does not list the run's artifacts as they are."]
+        if held == consolidated(objects, run, held["attributes"], summarised):
+            return found
+    return [*found, f"{run}/zarr.json does not list the run's artifacts as they are."]
+
+
+def old(summarised: Artifact, present: Artifact) -> bool:
+    """Whether an artifact has other facts or marks than its run's summary says; of those that are damaged its own verify tells."""
+    marks = {index: written(mark) for index, mark in present.known.items()}
+    with suppress(Corrupt, Missing):
+        if find(present.objects, present.path).attributes != summarised.attributes:
+            return True
+    return any(marks.get(index, said) != said for index, mark in summarised.known.items() if (said := written(mark)))
+
+
+def written(mark: Mark) -> dict[str, Any]:
+    """What a mark says of the bytes; the store's own tag of them is its own affair."""
+    return {name: (item["size"], item["blake2b"], item.get("ends")) for name, item in mark.items()}
 
 
 def consolidated(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from precompute import allowed, jobs, making
+from precompute import allowed, jobs, repairing
 from precompute.__main__ import app
 from precompute.making import make
 from store.errors import BadInput, Forbidden
@@ -120,7 +120,7 @@ def test_what_lies_in_a_store_is_not_trusted_with_code(tmp_path: Path, monkeypat
     run.keep("asked", {**run.recipe, "data": {"set": "os:getcwd", "options": {}}})
     found = ("verify", run.id, "--repair", "--store", str(tmp_path / "store"))
     with pytest.raises(Forbidden, match=r"os:getcwd.*LOUPE_ALLOW=os"):
-        making.remade(run.objects, run.id)
+        repairing.remade(run.objects, run.id)
     (tmp_path / "store" / run.path / "zarr.json").write_text("{}")
     seen = CliRunner().invoke(app, found)
     assert seen.exit_code and "LOUPE_ALLOW=os" in " ".join(f"{seen.output} {seen.exception}".split())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from precompute import artifacts, making, recipe
+from precompute import artifacts, making, recipe, repairing
 from precompute.bench import classifier, open_bench, to_float
 from precompute.cases import probabilities, recommended
 from precompute.making import make
@@ -189,7 +189,7 @@ def test_damage_is_removed_and_computed_again_to_the_same_bits(tmp_path: Path) -
         objects.put(key, bytes([data[0] ^ 1]) + data[1:])
     damaged = runs.open_run(objects, run.id)
     assert len(damaged.verify()) == 2
-    assert len(making.remove_damage(damaged)) == 2
+    assert len(repairing.remove_damage(damaged)) == 2
     make(objects, recipe.parse(dict(damaged.recipe)))
     assert runs.open_run(objects, run.id).verify() == []
     assert all(objects.get(key) == data for key, data in kept.items())
@@ -215,7 +215,7 @@ def test_verify_finds_what_is_gone_altogether(tmp_path: Path) -> None:
     name = run.of_kind("saliency")[0].path
     objects.delete_each([f"{name}/maps/zarr.json"])
     assert any(f"{name}/maps/zarr.json" in problem for problem in runs.open_run(objects, run.id).verify())
-    making.remove_damage(runs.open_run(objects, run.id))
+    repairing.remove_damage(runs.open_run(objects, run.id))
     assert make(objects, tiny.recipe(tmp_path)).verify() == []
     objects.delete(name)
     objects.delete_each([f"{run.path}/summary.json"])
@@ -233,7 +233,7 @@ def test_a_damaged_mark_counts_as_not_finished_and_is_mended(damage: bytes, tmp_
     damaged = runs.open_run(objects, run.id)
     assert damaged.status().state == "unknown"
     assert any("lacks 1" in problem for problem in damaged.verify())
-    assert any(mark in line for line in making.remove_damage(damaged))
+    assert any(mark in line for line in repairing.remove_damage(damaged))
     assert make(objects, tiny.recipe(tmp_path)).verify() == []
 
 

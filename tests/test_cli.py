@@ -13,9 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from precompute import terminal
+from precompute import repairing, terminal
 from precompute.making import make
+from precompute.repairing import asked_for
 from store import runs
+from store.errors import BadInput
 from store.objects import connect
 from store.seals import sealed
 from tests import tiny
@@ -128,9 +130,30 @@ def test_verify_names_damage_and_repair_mends_it(copy: tuple[Path, str]) -> None
     found = loupe("verify", run_id, store=store)
     assert found.returncode == 1
     assert artifact.key("maps", 1) in found.stdout
-    assert "--repair" in found.stdout
+    assert f"1 problem. To mend: python -m precompute verify {run_id} --repair" in found.stdout
     assert loupe("verify", run_id, "--repair", store=store).returncode == 0
     assert shard.read_bytes() == whole
+
+
+def test_repair_of_a_copied_run_makes_no_other(copy: tuple[Path, str]) -> None:
+    store, run_id = copy
+    (store / "runs" / run_id).rename(store / "runs/copied-1")
+    run = runs.open_run(connect(str(store)), "copied-1")
+    shard = store / run.of_kind("saliency")[0].key("maps", 1)
+    shard.write_bytes(b"")
+    found = loupe("verify", run.id, "--repair", store=store)
+    assert found.returncode == 1 and f"is run {run_id} under another name" in found.stdout
+    assert runs.run_ids(run.objects) == ["copied-1"] and shard.read_bytes() == b"" and run.summarised()
+    (store / "runs/copied-1").rename(store / "runs" / run_id)
+    assert asked_for(runs.open_run(run.objects, run_id))
+
+
+def test_repair_where_the_recipe_makes_another_run_changes_nothing(
+    copy: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairing, "determined", lambda recipe: "tiny-0123456789")
+    with pytest.raises(BadInput, match="recipe makes run tiny-0123456789"):
+        asked_for(runs.open_run(connect(str(copy[0])), copy[1]))
 
 
 def test_repair_mends_what_a_later_recipe_asked_for_and_lost_images(copy: tuple[Path, str], tmp_path: Path) -> None:
@@ -247,6 +270,8 @@ def test_a_batch_with_a_mistake_enqueues_nothing(tmp_path: Path) -> None:
         done.returncode == 1 and "wrong.toml: data is missing" in done.stdout and "Nothing was enqueued" in done.stdout
     )
     assert "No jobs" in asked("jobs", folder=tmp_path).stdout
+    (tmp_path / "batch/wrong.toml").unlink()
+    assert "1 job, as soon as" in asked("enqueue", tmp_path / "batch", folder=tmp_path).stdout
 
 
 def test_a_job_that_is_not_there_is_said(tmp_path: Path) -> None:

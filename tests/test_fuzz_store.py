@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from precompute.making import make, remade, remove_damage
+from precompute.__main__ import mend
+from precompute.making import make
+from precompute.repairing import remade, remove_damage
 from store import folders, judgements, runs, soundness
 from store.errors import BadInput, Corrupt, LoupeError
 from store.judgements import Observation
 from store.objects import Objects, connect
 from store.runs import Run, create_run, open_run
+from store.seals import sealed
 from tests import tiny, worlds
 from tests.fuzz import store_contents
 from tests.fuzz.full import OTHER, RUN
@@ -118,6 +121,8 @@ def test_one_odd_name_does_not_hide_the_others(objects: Objects, folder: Path) -
     for name in (b"new\nline.json", b"bad\xff.json", b"half.json#1"):
         Path(os.fsdecode(place + b"/" + name)).write_text("{}")
     (folder / "runs" / RUN / "circle").symlink_to(".")
+    (folder / "runs" / RUN / "loop").symlink_to("loop")
+    assert list(objects.under(f"runs/{RUN}/loop")) == []
     Path(os.fsdecode(os.fsencode(folder / "runs") + b"/bad\xff")).mkdir()
     assert sorted(stat.path for stat in objects.under(f"runs/{RUN}")) == before
     assert [run.id for run in runs.all_runs(objects)[0]] == [RUN]
@@ -140,7 +145,7 @@ def test_a_run_whose_facts_were_changed_is_not_shown(objects: Objects, folder: P
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "3", '{"attributes": []}', "[" * 100_000, '{"attributes": {"schema": "1", "uuid": 2}}']
+    "text", ["[]", "3", "null", '{"attributes": []}', "[" * 100_000, '{"attributes": {"schema": "1", "uuid": 2}}']
 )
 def test_a_run_that_is_something_else_does_not_hide_the_others(objects: Objects, folder: Path, text: str) -> None:
     (folder / "runs/other").mkdir()
@@ -201,12 +206,29 @@ def test_a_summary_that_was_changed_is_not_believed(objects: Objects, folder: Pa
         whole = (folder / "runs" / RUN / "summary.json").read_text()
         changed(folder, f"runs/{RUN}/summary.json", old, new)
         run = run_in(objects)
-        assert run.artifacts()[EVALUATION].marked() == marks and any(
-            "not finished" in problem for problem in run.verify()
-        )
+        assert run.artifacts()[EVALUATION].marked() == marks
+        assert run.verify() == [f"runs/{RUN}/summary.json is not what was written."]
         (folder / "runs" / RUN / "summary.json").write_text(whole)
     changed(folder, f"runs/{RUN}/summary.json", '"blake2b": "', '"blake2b": "0')
-    assert any("not finished" in problem for problem in run_in(objects).verify())
+    assert run_in(objects).verify() == [f"runs/{RUN}/summary.json is not what was written."]
+    (folder / "runs" / RUN / "summary.json").unlink()
+    assert ["not finished" in problem for problem in run_in(objects).verify()] == [True]
+
+
+def test_a_whole_summary_of_something_else_is_not_believed(objects: Objects, folder: Path) -> None:
+    place = folder / "runs" / RUN / "summary.json"
+    written = json.loads(place.read_text())
+    facts = {name: item["attributes"] for name, item in written["artifacts"].items()}
+    other = dict(zip(("saliency-cam", "saliency-grad-cam"), ("saliency-grad-cam", "saliency-cam"), strict=True))
+    for name, item in written["artifacts"].items():
+        item["attributes"] = facts[other.get(name, name)]
+    place.write_text(json.dumps(written))  # its seal, that of marks alone, fits
+    assert run_in(objects).artifacts()["saliency-cam"].attributes["name"] == "saliency-cam"
+    assert run_in(objects).verify() == [f"runs/{RUN}/summary.json is not what was written."]
+    for name, item in written["artifacts"].items():
+        item["attributes"] = sealed(facts[name] | {"created": 1.0})  # as it was once, in a backup
+    place.write_text(json.dumps(written))
+    assert f"runs/{RUN}/summary.json does not describe {EVALUATION} as it is." in run_in(objects).verify()
 
 
 def test_a_foreign_mark_finishes_nothing(objects: Objects, folder: Path) -> None:
@@ -244,19 +266,24 @@ def test_repair_mends_facts_and_what_stands_in_the_way(tmp_path: Path) -> None:
         name: item.read(name_of(item), item.marked()[-1]) for name, item in run.artifacts().items() if item.marked()
     }
     evaluation, weights = (run.of_kind(kind)[0].path for kind in ("evaluation", "weights"))
-    for path in (f"{run.path}/zarr.json", f"{evaluation}/zarr.json"):
+    for path in (f"{run.path}/zarr.json", f"{evaluation}/zarr.json", f"datasets/{run.attributes['dataset']}/zarr.json"):
         changed(tmp_path / "store", path, '"attributes"', '"attribuses"')
     objects.clear(f"{evaluation}/logits/c/1/0/0")
     (tmp_path / "store" / evaluation / "logits/c/1/0/0").mkdir()
+    objects.delete(f"datasets/{run.attributes['training_images']}")
+    (tmp_path / "store/datasets" / run.attributes["training_images"]).write_text("")
     objects.clear(f"{weights}/done/1.json")
     (tmp_path / "store" / weights / "done/1.json").symlink_to("/etc/hostname")
+    for name in ("summary.json", "status.json"):
+        objects.clear(f"{run.path}/{name}")
+        (tmp_path / "store" / run.path / name).mkdir()
     with pytest.raises(LoupeError):
         open_run(objects, run.id)
     again = remade(objects, run.id)
     assert again.id == run.id and again.verify()
-    remove_damage(again)
-    again = make(objects, tiny.recipe(tmp_path, training__epochs=1))
-    assert open_run(objects, run.id).verify() == []
+    mend(again)
+    again = open_run(objects, run.id)
+    assert again.verify() == []
     for name, values in before.items():
         item = again.artifacts()[name]
         np.testing.assert_array_equal(item.read(name_of(item), item.marked()[-1]), values)
@@ -268,6 +295,10 @@ def test_repair_takes_away_a_link_to_another_runs_artifact_alone(objects: Object
     assert run.artifacts() == {} and f"that of run {RUN}" in run.unread[EVALUATION]
     remove_damage(run)
     assert objects.folders("runs/twin-1") == [] and run_in(objects).verify() == []
+    shutil.rmtree(folder / "runs" / RUN / EVALUATION)
+    (folder / "runs" / RUN / EVALUATION).symlink_to(".")
+    remove_damage(run_in(objects))
+    assert EVALUATION not in objects.folders(f"runs/{RUN}") and run_in(objects).uuid
 
 
 def name_of(item: object) -> str:

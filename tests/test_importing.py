@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from precompute import importing, making, recipe
+from precompute import importing, making, recipe, repairing
 from precompute.bench import classifier
 from precompute.checkpoints import fit, read_checkpoint
 from precompute.importing import checkpoints, epoch_of, import_run
@@ -157,7 +157,7 @@ def test_lost_weights_are_mended_by_importing_again(world: tuple[Path, Objects, 
     asked, objects = copied(world, tmp_path), connect(str(tmp_path / "store"))
     run = import_run(objects, tmp_path / "checkpoints", asked)
     objects.delete_each([run.artifact("weights").key("float32", 1)])
-    making.remove_damage(runs.open_run(objects, run.id))
+    repairing.remove_damage(runs.open_run(objects, run.id))
     left = make(objects, asked, on=run.id)
     assert left.status().reason == "The weights of epoch 1 are missing: import its checkpoints again."
     assert import_run(objects, tmp_path / "checkpoints", asked).verify() == []

@@ -134,6 +134,13 @@ def test_cancelled_while_it_waits_it_says_so(
     assert (run.status().state, run.status().reason) == ("stopped", "cancelled by Ada")
 
 
+def test_one_thread_is_not_called_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for count, said in ((1, "cpu, 1 thread"), (2, "cpu, 2 threads")):
+        monkeypatch.setattr("torch.get_num_threads", lambda count=count: count)
+        assert jobs.device_name() == said
+
+
 @pytest.mark.parametrize("steps", [1, 5, 100])
 def test_a_run_that_is_deleted_while_it_is_made_stays_deleted(steps: int, store: Objects, tmp_path: Path) -> None:
     recipe = tiny.recipe(tmp_path)

@@ -145,7 +145,7 @@ def test_a_store_that_does_not_answer_is_no_damage(objects: Objects, monkeypatch
 
     monkeypatch.setattr(places.obstore, "get", silent)
     with pytest.raises(Unanswered):
-        summaries.problems(objects, run.path, found)
+        summaries.problems(objects, run.path, found, found)
     with pytest.raises(Unanswered):
         run.verify()
 

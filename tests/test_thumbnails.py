@@ -37,7 +37,7 @@ def test_two_runs_on_the_same_data_share_them_and_the_last_one_takes_them_along(
 
 
 def test_damage_is_found_and_mended(tmp_path: Path) -> None:
-    from precompute.making import remove_damage
+    from precompute.repairing import remove_damage
 
     objects, recipe = connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__epochs=1)
     run = make(objects, recipe)

@@ -15,6 +15,7 @@ FUZZERS = {
     "uploads": Fuzzer("tests.fuzz.uploads:uploads", seconds=30, gigabytes=1.5),
     "recipes": Fuzzer("tests.fuzz.recipes:tampered", seconds=10, gigabytes=2),
     "store": Fuzzer("tests.fuzz.store_contents:store_contents", seconds=60, gigabytes=8),
+    "repairs": Fuzzer("tests.fuzz.repairs:repairs", seconds=60, gigabytes=6),
     "addresses": Fuzzer("tests.fuzz.addresses:addresses", seconds=60, gigabytes=8),
     "messages": Fuzzer("tests.fuzz.messages:messages", seconds=60, gigabytes=6),
     "rows": Fuzzer("tests.fuzz.rows:rows", seconds=100, gigabytes=6),

@@ -24,7 +24,7 @@ MARKUP = (
     f"&lt;b&gt;{TOKEN}", f"https://{TOKEN}.example",
 )  # fmt: skip
 ALIVE = re.compile(
-    rf"(?<!\\)<[a-z/!][^>]*{TOKEN}|(?<!\\)<(?:img|script|svg|b)\b|(?<!\\)\*\*{TOKEN}|(?<!\\)\]\(javascript|(?<!\\)\$"
+    rf"(?<!\\)<[a-z/!][^>]*{TOKEN}|(?<!\\)<(?:img|script|svg)\b|(?<!\\)<b>[^<]*{TOKEN}|(?<!\\)\*\*{TOKEN}|(?<!\\)\]\(javascript|(?<!\\)\$"
     rf"{TOKEN}|(?<!\\):red\[|(?<!\\)`{TOKEN}|^# {TOKEN}|:material/{TOKEN}|https?://{TOKEN}",
     re.MULTILINE,
 )

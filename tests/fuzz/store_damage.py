@@ -182,6 +182,8 @@ def twin(random: Random, path: Path, root: Path) -> None:
     """A run twice, under another name or inside itself."""
     runs = root / "runs"
     run = runs / pick(random, sorted(item.name for item in runs.iterdir()))
+    if not run.is_dir():  # any more
+        return
     shutil.copytree(run, runs / pick(random, ("twin", "zwei-é", "with space", f"{run.name}/{run.name}", "a" * 200)))
 
 
@@ -195,7 +197,8 @@ def clock(random: Random, path: Path, root: Path) -> None:
         "done": 1,
         "of": 3,
     }
-    replaced(run / "status.json", json.dumps(said).encode())
+    if (run / "status.json").is_file():  # and was not taken away before
+        replaced(run / "status.json", json.dumps(said).encode())
     data = path.read_bytes()
     replaced(path, data)
     os.utime(path, (at, at))

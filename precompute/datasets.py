@@ -29,7 +29,8 @@ class Images:
 
     boxes: (N, 4) float32 x0, y0, x1, y1, the edges in pixels. parts: (N, P, 2) float32 x, y, where a whole number is the
     centre of a pixel. Both are in the coordinates of the image as read gives it, and NaN where not visible. digest stands for
-    the pixels; where it is empty, the fingerprint reads them.
+    the pixels; where it is empty, the fingerprint reads them. at_hand: read takes them from memory, where a second copy would
+    be one too many.
     """
 
     labels: np.ndarray
@@ -38,6 +39,7 @@ class Images:
     boxes: np.ndarray | None = None
     parts: np.ndarray | None = None
     digest: str = ""
+    at_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def in_memory(pixels: np.ndarray, labels: np.ndarray, names: Sequence[str], size
         images = np.stack([_resized(image, size) for image in images])
     images = np.ascontiguousarray(images)
     digest = hashlib.blake2b(images.tobytes(), digest_size=16).hexdigest()
-    return Images(labels.astype(np.int64), lambda numbers: images[numbers], tuple(names), digest=digest)
+    return Images(labels.astype(np.int64), lambda numbers: images[numbers], tuple(names), digest=digest, at_hand=True)
 
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:

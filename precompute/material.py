@@ -100,6 +100,7 @@ def without(dataset: DataSet, left_out: Sequence[int]) -> DataSet:
         tuple(images.names[number] for number in rest),
         None if images.boxes is None else images.boxes[rest],
         None if images.parts is None else images.parts[rest],
+        at_hand=images.at_hand,
     )
     return replace(dataset, train=train)
 

@@ -31,13 +31,12 @@ HASHED_WHOLE = 2_000_000_000  # bytes of pictures up to which all tell a split a
 
 
 def reader(
-    files: Sequence[Path], side: int, share: float, *, upright: bool = True
+    files: Sequence[Path], side: int, share: float, *, upright: bool = True, keeps: bool = True
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from image numbers (n,) to their squares (n, side, side, 3) uint8, decoded by a few threads.
 
-    What fits in an eighth of the memory is decoded once and kept. Raises BadInput that names a damaged file.
+    keeps: each is decoded once and stays in memory. Raises BadInput that names a damaged file.
     """
-    keeps = len(files) * side * side * 3 <= memory() // KEPT_OF_MEMORY
     kept = np.empty((len(files) if keeps else 0, side, side, 3), np.uint8)
     known = np.zeros(len(files), bool)
 
@@ -76,7 +75,9 @@ def _images(
     digest = hashlib.blake2b(repr((names, sizes, frame)).encode(), digest_size=16)
     for file, size in zip(files, sizes, strict=True):
         digest.update(file.read_bytes() if whole else _ends(file, size))
-    return Images(labels.astype(np.int64), reader(files, *frame, upright=upright), names, digest=digest.hexdigest())
+    keeps = len(files) * frame[0] ** 2 * 3 <= memory() // KEPT_OF_MEMORY
+    read = reader(files, *frame, upright=upright, keeps=keeps)
+    return Images(labels.astype(np.int64), read, names, digest=digest.hexdigest(), at_hand=keeps)
 
 
 def _ends(file: Path, size: int) -> bytes:

@@ -17,15 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
 
-from precompute.augmentation import augment
 from precompute.bench import Bench, initial
 from precompute.saliency.passes import arithmetic
+from precompute.training_images import TrainingImages
 from store.errors import Busy, LoupeError
 from store.runs import Run
 from store.schema import TRAINING_MEASURES
 from store.shards import Artifact, checksum
-
-IN_MEMORY = 1_500_000_000  # bytes of training images held as one tensor; larger sets are read batch by batch
 
 
 @dataclass
@@ -75,7 +73,7 @@ def train(bench: Bench) -> Iterator[int]:
     bench.run.objects.delete(f"{bench.run.path}/resume")
 
 
-def one_epoch(bench: Bench, learner: Learner, pixels: "TrainingImages") -> float:
+def one_epoch(bench: Bench, learner: Learner, pixels: TrainingImages) -> float:
     """One pass over the training images in the order (seed, epoch) determines; returns the mean loss of its steps."""
     options = bench.recipe.training
     generator = torch.Generator().manual_seed(options.seed * 100_003 + learner.epoch + 1)
@@ -117,34 +115,6 @@ def diverged(learner: Learner, epoch: int) -> Diverged:
         f"Loss or weights are not finite any more in epoch {epoch}, at a learning rate of {rate:.3g}. "
         "Epochs before it can still be looked at; try a smaller learning rate."
     )
-
-
-class TrainingImages:
-    """The training images, as one uint8 tensor where they fit in memory, else read batch by batch."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.images = bench, bench.data.train
-        weights = bench.recipe.training.class_weights
-        each = [weights.get(name, 1.0) for name in bench.data.classes]
-        self.class_weights = torch.tensor(each, device=bench.device) if weights else None
-        self.labels = torch.from_numpy(self.images.labels.astype(np.int64)).to(bench.device)
-        sample = self.images.read(np.arange(1))  # (1, S, S, C)
-        fits = sample.nbytes * len(self.labels) <= IN_MEMORY
-        self.held = self.to_tensor(self.images.read(np.arange(len(self.labels)))) if fits else None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def to_tensor(self, pixels: np.ndarray) -> Tensor:
-        return torch.from_numpy(pixels).to(self.bench.device).permute(0, 3, 1, 2).contiguous()  # uint8 (n, C, S, S)
-
-    def batch(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Augmented float images in [0, 1], channels last, and their labels."""
-        raw = self.to_tensor(self.images.read(numbers.numpy())) if self.held is None else self.held[numbers]
-        images = augment(
-            raw.float().div_(255), self.bench.recipe.training.augmentation, generator, self.bench.data.size
-        )
-        return images.contiguous(memory_format=torch.channels_last), self.labels[numbers]
 
 
 def start(bench: Bench) -> Learner:

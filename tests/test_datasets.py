@@ -410,6 +410,7 @@ def test_small_sets_are_decoded_once_and_large_ones_streamed(tmp_path, monkeypat
     monkeypatch.setattr(photographs, "LIMITS", [tmp_path / name for name in ("memory.max", "none", "limit")])
     streamed = load("folder", options)
     numbers = np.array([4, 0, 4, 2])
+    assert kept.train.at_hand and not streamed.train.at_hand
     assert np.array_equal(kept.train.read(numbers), streamed.train.read(numbers))
     asked = []
     monkeypatch.setattr(photographs, "decode", lambda file, **options: asked.append(file) or decode(file, **options))

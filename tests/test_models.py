@@ -324,6 +324,26 @@ def test_efficientnet_lite0_has_a_module_for_every_activation():
     torch.testing.assert_close(network._fc(last.mean((2, 3))), logits, atol=1e-5, rtol=1e-4)
 
 
+def test_relu6_that_keeps_its_output_gives_pytorchs_bits_and_less_is_kept():
+    def trained(rectifier: nn.Module) -> tuple[int, list[Tensor]]:
+        kept: dict[int, int] = {}
+        values = (images(4, 8, 2) * 16 - 5).requires_grad_()
+        values.data[0, 0, 0, :4] = torch.tensor([0.0, -0.0, 6.0, torch.nan])
+        network = nn.Sequential(rectifier, nn.Conv2d(4, 3, 3, bias=False))
+        nn.init.constant_(network[1].weight, 0.1)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda item: kept.setdefault(item.data_ptr(), item.numel()) and item, lambda item: item
+        ):
+            result = network(values * 1)
+        result.square().sum().backward()
+        return sum(kept.values()), [result, values.grad]
+
+    (theirs, expected), (ours, found) = trained(nn.ReLU6()), trained(networks.ReLU6())
+    for one, two in zip(expected, found, strict=True):
+        torch.testing.assert_close(two, one, rtol=0, atol=0, equal_nan=True)
+    assert ours == theirs - 2 * 4 * 8 * 8
+
+
 def test_blocks_are_skipped_at_their_rate_in_training_only():
     block = networks.InvertedBottleneck(4, 4, 3, 1, 6, skip_rate=0.25)
     nn.init.constant_(block._bn2.bias, 1.0)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from precompute import train
+from precompute import train, training_images
 from precompute.bench import classifier, open_bench, to_float
 from precompute.making import make
 from precompute.recipe import Recipe
 from precompute.train import mean_loss
+from precompute.training_images import TrainingImages
 from store import runs
 from store.errors import BadInput, Busy
 from store.objects import connect
@@ -44,6 +46,21 @@ def made(folder: Path, recipe: Recipe) -> Run:
 def test_the_same_recipe_gives_the_same_bits(tmp_path: Path) -> None:
     recipe = tiny.recipe(tmp_path, training__augmentation={"shift": 0.1, "flip": True, "rotate": 10, "brightness": 0.2})
     assert same_weights(made(tmp_path / "a", recipe), made(tmp_path / "b", recipe))
+
+
+def test_images_that_are_at_hand_are_not_held_twice_and_batches_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_images, "GATHERED", 20)  # of 48
+    bench = open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__augmentation={"shift": 0.1}))
+    away = replace(bench, data=replace(bench.data, train=replace(bench.data.train, at_hand=False)))
+    beside, held = TrainingImages(bench), TrainingImages(away)
+    assert beside.held is None and held.held is not None
+    numbers = torch.tensor([40, 3, 21, 3])
+    for one, two in zip(
+        *(item.batch(numbers, torch.Generator().manual_seed(0)) for item in (beside, held)), strict=True
+    ):
+        assert torch.equal(one, two)
 
 
 def test_another_seed_gives_other_weights_from_the_start(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ TORCH ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint unit browser bench clean
+.PHONY: help demo serve test lint style unit browser bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,15 +21,21 @@ demo: $(VENV)/.run ## train a small network on 5,000 digits, watch it learn in t
 serve: $(VENV)/.run ## for hosting: the app and a worker on this machine (docs/hosting.md)
 	@exec $(BIN)/python -m app.launch --serve $(ARGS)
 
-test: lint ## lint, types, and every test
+test: style ## lint, types, and every test
 	@$(BIN)/python -m tests.browser.chromium
-	$(TESTED) $(ARGS)
+	@# mypy beside the tests, which leave a core idle while they begin; what it says comes below theirs
+	@said=$$(mktemp); $(BIN)/mypy >"$$said" 2>&1 & types=$$!; \
+		$(TESTED) $(ARGS); tested=$$?; \
+		wait $$types; typed=$$?; echo "mypy: $$(cat "$$said")"; rm -f "$$said"; \
+		exit $$((tested ? tested : typed))
 	@echo "make test: all passed"
 
-lint: $(VENV)/.test ## ruff and mypy
+lint: style ## ruff and mypy
+	$(BIN)/mypy
+
+style: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 # One thread for PyTorch in each process; compiled modules are kept, since many processes import them.
 TESTED := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

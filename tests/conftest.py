@@ -22,7 +22,7 @@ from store.objects import Objects, connect
 from store.shards import Artifact
 from tests import preloaded, visits, worlds
 from tests.browser import chromium
-from tests.preloaded import Process
+from tests.preloaded import Piped, Process
 
 # Each run of an AppTest does anew what a server does once: once a process is enough.
 manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)  # 0.3 s
@@ -75,6 +75,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """The processes of pytest-xdist have theirs forked from the one that started them."""
     if found := getattr(config, "workerinput", {}).get("preloaded"):
         preloaded.use(pickle.loads(found))
+    preloaded.fork_probes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Has the processes of pytest-xdist forked, which else load all libraries, each for itself."""
+    from execnet import gateway_io
+
+    def start(self: gateway_io.Popen2IOMaster, command: list[str], execmodel: Any) -> None:
+        self.popen = child = Piped(command)
+        gateway_io.Popen2IO.__init__(self, child.stdin, child.stdout, execmodel=execmodel)
+
+    gateway_io.Popen2IOMaster.__init__ = start
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,6 +16,7 @@ from store.objects import connect
 from tests import tiny
 from tests.browser.conftest import served, settled
 from tests.browser.test_browser import go_to, open_page
+from tests.preloaded import TRUE_PROBES
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.browser
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("testing")
     make(connect(str(folder / "store")), tiny.colour_recipe(folder))
-    with served(folder / "store") as found:
+    with served(folder / "store", **{TRUE_PROBES: "1"}) as found:
         yield found
 
 

@@ -93,7 +93,7 @@ def test_the_story_of_vatun_and_every_selection_outlives_it(page: Page, world: W
 
     # its edited versions: every view shows the edit
     page.get_by_role("slider", name=re.compile("^Rotation")).press("PageUp")
-    expect(page.get_by_text("Edited:")).to_be_visible()
+    expect(page.get_by_text("Edited", exact=True)).to_be_visible()
     expect(page.locator(".curves .setting")).to_have_count(1)
     settled(page)
     assert said(page)["edits"].startswith("rotation:")

@@ -2,12 +2,13 @@
 
 import gc
 import importlib
+from base64 import b64encode
 from copy import copy
 from pathlib import Path
 
 import streamlit as st
 
-from app import charts, epochs, interactions, reading, renewing, selection
+from app import charts, epochs, interactions, reading, renewing, selection, theme
 from app.access import entrance
 from app.edge import plain_errors
 from app.guide import panel
@@ -17,6 +18,11 @@ VIEWS = HERE / "views"
 SIDEBAR = 220  # pixels
 NEED_NO_RUN = ("queue", "methods", "guide")  # pages that have something to say about an empty store, and
 NEED_NO_EPOCH = ("runs", "retrain", "queue", "methods", "guide")  # about one with runs of which no epoch is finished
+# As addresses, which Streamlit would make of the files anew in every run
+LOUPE, WORDMARK = (
+    f"data:image/svg+xml;base64,{b64encode((HERE / f'{name}.svg').read_bytes()).decode()}"
+    for name in ("loupe", "wordmark")
+)
 # Streamlit leaves half a screen empty at the top, and puts columns under each other only on telephones
 # It cuts formulas off at the top, writes white on the light blue of a dark theme, and hides choices that find no room
 STYLE = """<style>
@@ -93,6 +99,7 @@ def warm_up() -> None:
         if file.parent != VIEWS and not file.stem.startswith("__"):
             importlib.import_module(".".join(("app", *file.relative_to(HERE).with_suffix("").parts)))
     renewing.install()
+    theme.install()
     charts.trusted()
     importlib.import_module("dbos")  # half a second, when the queue is first asked
 
@@ -110,8 +117,8 @@ def freeze() -> None:
 
 def main() -> None:
     """Draws the app once: the bar, and the page below it where there is something to look at."""
-    st.set_page_config(page_title="Loupe", page_icon=HERE / "loupe.svg", layout="wide", initial_sidebar_state=SIDEBAR)
-    st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "loupe.svg")
+    st.set_page_config(page_title="Loupe", page_icon=LOUPE, layout="wide", initial_sidebar_state=SIDEBAR)
+    st.logo(WORDMARK, size="large", icon_image=LOUPE)
     st.html(STYLE)
     warm_up()
     inside = entrance.entered()

@@ -1,12 +1,14 @@
 """What has been read is kept in memory for all sessions, so much of it and no more."""
 
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import update_wrapper
 from threading import Lock, RLock
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from store.objects import Objects
 from store.runs import Run
@@ -32,11 +34,15 @@ HASHES: dict[Any, Any] = {Run: same_run, Artifact: same_artifact, Objects: lambd
 
 @dataclass
 class Memory:
-    """Results by key, the one used longest ago leaving first: so many entries, so many bytes, and always the last one."""
+    """Results by key, the one used longest ago leaving first: so many entries, so many bytes, and always the last one.
+
+    seconds: for which a result holds.
+    """
 
     entries: int
     bytes: int | None = None
-    kept: OrderedDict[Any, tuple[Any, int]] = field(default_factory=OrderedDict)  # key -> result, weight
+    seconds: float = math.inf
+    kept: OrderedDict[Any, tuple[Any, int, float]] = field(default_factory=OrderedDict)  # key -> result, weight, until
     weight: int = 0
     lock: Any = field(default_factory=Lock, repr=False)
     turns: dict[Any, tuple[Any, int]] = field(default_factory=dict, repr=False)  # key -> lock, how many want it
@@ -63,18 +69,26 @@ class Memory:
                 else:
                     del self.turns[key]
 
-    def get(self, key: Any) -> tuple[Any, int] | None:
+    def get(self, key: Any) -> tuple[Any, int, float] | None:
         with self.lock:
-            if key in self.kept:
-                self.kept.move_to_end(key)
-            return self.kept.get(key)
+            found = self.kept.get(key)
+            if found is None or time.monotonic() >= found[2]:
+                return None
+            self.kept.move_to_end(key)
+            return found
 
     def put(self, key: Any, value: Any, weight: int) -> None:
         with self.lock:
             self.weight += weight - self.kept.pop(key, (None, 0))[1]
-            self.kept[key] = value, weight
+            self.kept[key] = value, weight, time.monotonic() + self.seconds
             while len(self.kept) > 1 and (len(self.kept) > self.entries or self.weight > (self.bytes or self.weight)):
                 self.weight -= self.kept.popitem(last=False)[1][1]
+
+    def drop(self, doomed: Callable[[Any], bool]) -> None:
+        """Forgets the results of the keys for which `doomed` is true."""
+        with self.lock:
+            for key in [key for key in self.kept if doomed(key)]:
+                self.weight -= self.kept.pop(key)[1]
 
 
 def heavy(value: object) -> int:
@@ -84,31 +98,44 @@ def heavy(value: object) -> int:
     return len(value) if isinstance(value, bytes) else getattr(value, "nbytes", 0)
 
 
-def remembered(room: int | Memory) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+class Recall(Generic[Arguments, Result]):
+    """A function that keeps its results in a memory."""
+
+    def __init__(self, function: Callable[Arguments, Result], memory: Memory) -> None:
+        self.function, self.memory = function, memory
+        update_wrapper(self, function)
+
+    def __call__(self, *args: Arguments.args, **named: Arguments.kwargs) -> Result:
+        key = self.key(*args, *named.items())
+        if found := self.memory.get(key):
+            return found[0]
+        with self.memory.turn(key):
+            if found := self.memory.get(key):
+                return found[0]
+            value = self.function(*args, **named)
+            self.memory.put(key, value, sum(map(heavy, (*args, value))))
+        return value
+
+    def key(self, *given: Any) -> tuple[Any, ...]:
+        return self.function, *(HASHES[type(value)](value) if type(value) in HASHES else value for value in given)
+
+    def clear(self, *given: Any) -> None:
+        """Forgets the result for these arguments, or all results."""
+        key = self.key(*given)
+        self.memory.drop(lambda held: held == key if given else held[0] is self.function)
+
+
+def remembered(
+    room: int | Memory, *, seconds: float = math.inf
+) -> Callable[[Callable[Arguments, Result]], Recall[Arguments, Result]]:
     """Keeps the last results of a function of runs, artifacts and hashable values, for all sessions; errors are not kept.
 
-    `room`: how many, or a memory that several functions may share; what a call was given weighs as much as what it gave.
-    Streamlit's own caches hash every argument anew: 0.3 ms a call, a third of a page that asks them thirty times.
+    `room`: how many, each for `seconds`, or a memory that several functions may share; what a call was given weighs as much
+    as what it gave. Streamlit's own caches hash every argument anew: 0.3 ms a call, a third of a page that asks them thirty
+    times.
     """
-    memory = room if isinstance(room, Memory) else Memory(room)
-
-    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        @wraps(function)
-        def recall(*args: Arguments.args, **named: Arguments.kwargs) -> Result:
-            given = (*args, *named.items())
-            key = (function, *(HASHES[type(value)](value) if type(value) in HASHES else value for value in given))
-            if found := memory.get(key):
-                return found[0]
-            with memory.turn(key):
-                if found := memory.get(key):
-                    return found[0]
-                value = function(*args, **named)
-                memory.put(key, value, sum(map(heavy, (*args, value))))
-            return value
-
-        return recall
-
-    return decorate
+    memory = room if isinstance(room, Memory) else Memory(room, seconds=seconds)
+    return lambda function: Recall(function, memory)
 
 
 OF_ALL_IMAGES = Memory(1000, 256 * 1024**2)  # arrays of all evaluated images: 200 MB each where these are ImageNet's

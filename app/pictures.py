@@ -166,7 +166,7 @@ def whole(native: int, side: int) -> int:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 as PNG."""
+    """(H, W, 3 or 4) uint8 as PNG."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return file.getvalue()

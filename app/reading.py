@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from PIL import Image
 
 from app import epochwise
-from app.memory import HASHES, OF_ALL_IMAGES, remembered
+from app.memory import OF_ALL_IMAGES, remembered
 from app.outputs import taken
 from precompute import cases
 from store import judgements, runs
@@ -37,7 +36,7 @@ def store() -> Objects:
     return connected(os.environ.get("LOUPE_STORE") or DEFAULT_ADDRESS)
 
 
-@st.cache_resource(show_spinner=False)
+@remembered(20)
 def connected(address: str) -> Objects:
     return connect(address)
 
@@ -52,7 +51,7 @@ def run_named(run_id: str) -> Run | None:
     return next((run for run in all_runs()[0] if run.id == run_id), None)
 
 
-@st.cache_resource(ttl=LISTING_SECONDS, show_spinner=False, hash_funcs=HASHES)
+@remembered(20, seconds=LISTING_SECONDS)
 def listed(objects: Objects) -> tuple[tuple[Run, ...], tuple[str, ...]]:
     found, problems = runs.all_runs(objects, opened)
     return tuple(shared(run) for run in found), tuple(problems)
@@ -75,7 +74,7 @@ def shared(run: Run) -> Run:
     return run
 
 
-@st.cache_resource(ttl=LISTING_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+@remembered(200, seconds=LISTING_SECONDS)
 def by_kind(run: Run) -> dict[str, tuple[Artifact, ...]]:
     """All the run's artifacts by kind, latest first: one look at the store, however many kinds a page asks for."""
     found: dict[str, list[Artifact]] = {}
@@ -111,7 +110,7 @@ def dataset(evaluation: Artifact) -> Artifact:
     return runs.dataset(evaluation.objects, evaluation.attributes["dataset"])
 
 
-@st.cache_resource(ttl=LISTING_SECONDS, max_entries=50, show_spinner=False, hash_funcs=HASHES)
+@remembered(50, seconds=LISTING_SECONDS)
 def training_images(run: Run) -> Artifact | None:
     """Small pictures of what the run's data set has to train on; None as long as they are not all there."""
     name = run.attributes.get("training_images")
@@ -132,12 +131,12 @@ def epochs_now(artifact: Artifact) -> tuple[int, ...]:
     return epochs(artifact)
 
 
-@st.cache_data(ttl=MARKS_SECONDS, max_entries=500, show_spinner=False, hash_funcs=HASHES)
+@remembered(500, seconds=MARKS_SECONDS)
 def marks(artifact: Artifact) -> tuple[int, ...]:
     return artifact.marked()
 
 
-@st.cache_data(ttl=MARKS_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+@remembered(200, seconds=MARKS_SECONDS)
 def status(run: Run) -> Status:
     """How the run is getting on; "stopped" where its writer has been silent for two minutes."""
     return present(run.status())
@@ -172,7 +171,7 @@ def class_names(run: Run) -> Names:
 # Judgements: each object never changes, only the list of them grows
 
 
-@st.cache_resource(ttl=LISTING_SECONDS, max_entries=500, show_spinner=False, hash_funcs=HASHES)
+@remembered(500, seconds=LISTING_SECONDS)
 def judged(run: Run, kind: str) -> tuple[str, ...]:
     return tuple(judgements.paths(run, kind))
 
@@ -217,6 +216,7 @@ def sources(data: Artifact) -> np.ndarray:
     return frozen(data.read_blocks("source"))
 
 
+@remembered(100)
 def labelled(data: Artifact) -> bool:
     """Whether there is an image whose true class is known, so that something can be right or wrong."""
     return bool((labels(data) != UNLABELLED).any())
@@ -263,7 +263,7 @@ def all_pixels(data: Artifact) -> np.ndarray:
     return frozen(data.read_blocks("pixels"))
 
 
-@st.cache_data(max_entries=500, show_spinner=False, hash_funcs=HASHES)
+@remembered(500)
 def sheet(data: Artifact, images: tuple[int, ...], side: int = 96) -> tuple[bytes, int]:
     """Images side by side in one PNG, and the side of each in pixels: small images keep theirs."""
     if not images:

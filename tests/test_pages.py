@@ -107,7 +107,7 @@ def opened(page: str = OVERVIEW, **query: str) -> AppTest:
 
 def later(app: AppTest) -> AppTest:
     """The app when cached listings have run out."""
-    st.cache_data.clear()
+    visits.later()
     return app.run()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image
 
 from app import memory, outputs, reading
@@ -94,6 +93,13 @@ def test_what_images_are_taken_for_is_read_a_few_at_a_time(run: Run, monkeypatch
     np.testing.assert_array_equal(first.chances, np.sort(chances)[:, :0:-1])
 
 
+def test_the_likeliest_classes_come_in_the_order_of_the_logits_and_equal_ones_in_their_own() -> None:
+    logits = np.array([[1, 3, 3, 3], [2, 2, 2, 2], [np.nan, 0, 0, 1], [-np.inf, -1, 0, -1]], np.float32)
+    assert outputs.first(logits, 2).tolist() == [[1, 2], [0, 1], [3, 1], [2, 1]]
+    near = np.array([[-1000, -999, 0]], np.float32)  # the probabilities of two of them are rounded to 0
+    assert outputs.first(near, 3).tolist() == [[2, 1, 0]]
+
+
 class Rows:
     """An array whose chunks seem to hold so many images."""
 
@@ -161,7 +167,7 @@ def test_a_newly_finished_epoch_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
     evaluation = reading.evaluation(run)
     assert reading.epochs(evaluation) == (0, 1)
     worlds.make_world(tmp_path, epochs=4, finished=2)
-    st.cache_data.clear()  # one second later
+    reading.marks.clear()  # one second later
     assert reading.epochs(evaluation) == (0, 1, 2)
     assert reading.measured(evaluation, "accuracy", (0, 1, 2)).shape == (3, 2)
 
@@ -174,7 +180,7 @@ def test_a_run_made_anew_under_the_same_id_is_another_one(tmp_path: Path, monkey
     connect(str(tmp_path)).delete(before.path)
     worlds.make_world(tmp_path, epochs=2, finished=2)
     reading.listed.clear()  # five seconds later
-    st.cache_data.clear()
+    reading.marks.clear()
     [after] = reading.all_runs()[0]
     assert after.uuid != before.uuid
     assert reading.epochs(reading.evaluation(after)) == (0, 1, 2)
@@ -189,7 +195,7 @@ def test_a_writer_that_says_nothing_any_more_has_stopped(run: Run) -> None:
     said = {"state": "running", "doing": "training", "done": 1, "of": 4, "seconds_left": 30.0, "reason": ""}
     for at, state in ((2e9, "running"), (1e9, "stopped")):
         run.objects.put(f"{run.path}/status.json", json.dumps({**said, "at": at}).encode())
-        st.cache_data.clear()
+        reading.status.clear()
         assert reading.status(run).state == state
 
 
@@ -227,6 +233,26 @@ def test_an_address_nobody_can_open_is_a_plain_error(monkeypatch: pytest.MonkeyP
         reading.store()
 
 
+def test_what_is_remembered_for_seconds_is_made_anew_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, made = [100.0], []
+    monkeypatch.setattr(memory.time, "monotonic", lambda: now[0])
+
+    @memory.remembered(3, seconds=2)
+    def at(name: str) -> float:
+        made.append(name)
+        return now[0]
+
+    assert (at("a"), at("b")) == (100, 100)
+    now[0] = 101.9
+    assert at("a") == 100
+    at.clear("a")
+    assert (at("a"), at("b")) == (101.9, 100)
+    now[0] = 102.0
+    assert (at("a"), at("b")) == (101.9, 102)
+    at.clear()
+    assert at("b") == 102 and made == ["a", "b", "a", "b", "b"]
+
+
 def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
     room = memory.Memory(entries=3, bytes=100)
 
@@ -238,12 +264,12 @@ def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
     made: list[int] = []
     for count in (40, 41, 40, 42):  # 41 was used longest ago
         zeros(count)
-    assert [value.size for value, _ in room.kept.values()] == [40, 42] and room.weight == 82
+    assert [value.size for value, *_ in room.kept.values()] == [40, 42] and room.weight == 82
     zeros(500)
     assert list(room.kept) == [(zeros.__wrapped__, 500)] and room.weight == 500
     for count in (1, 2, 3, 4):
         zeros(count)
-    assert [value.size for value, _ in room.kept.values()] == [2, 3, 4] and room.weight == 9
+    assert [value.size for value, *_ in room.kept.values()] == [2, 3, 4] and room.weight == 9
     assert memory.heavy({"mark": "bar", "datasets": {"table0": b"12", "table1": b"3"}}) == 3  # a chart's tables
     assert made == [40, 41, 42, 500, 1, 2, 3, 4]
 

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from streamlit.proto.NewSession_pb2 import CustomThemeConfig
+from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.pages_manager import PagesManager
 
-from app import renewing
+from app import renewing, theme
 from app.renewing import BLIND, CALM, LONGEST, TURN, Renewals, Seen
 
 PLACE = ("visitor", "part")
@@ -226,3 +228,23 @@ def test_streamlit_is_as_this_expects_it() -> None:
     assert AppSession.request_rerun.__qualname__ == "gated.<locals>.request_rerun"
     assert {"_scriptrunner", "_pages_manager", "id"} <= {*AppSession.__init__.__code__.co_names}
     assert isinstance(PagesManager.current_page_script_hash, property)
+
+
+def test_the_theme_is_gathered_once_and_empty_sections_stay_empty() -> None:
+    gathered = []
+
+    def gather(message: Any, section: str = "theme") -> None:
+        gathered.append(section)
+        if section == "theme.dark":
+            message.primary_color = "#6bb1f2"
+
+    filled = theme.once(gather)
+    for _ in range(2):
+        message = CustomThemeConfig()
+        filled(message)
+        filled(message.light, "theme.light")
+        filled(message.dark, "theme.dark")
+        assert message.dark.primary_color == "#6bb1f2" and not message.HasField("light")
+    assert gathered == ["theme", "theme.light", "theme.dark"]
+    theme.install()
+    assert hasattr(app_session._populate_theme_msg, "kept")

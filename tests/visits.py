@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import reading
+
 SCRIPT = Path(__file__).parents[1] / "streamlit_app.py"
 PATIENCE = 300  # seconds: the first run of a process imports all that a page needs, and a machine may be busy
 
@@ -23,3 +25,9 @@ def opened(folder: Path, monkeypatch: pytest.MonkeyPatch, page: str, **address: 
     found = app(page, **address).run()
     assert not found.exception
     return found
+
+
+def later() -> None:
+    """As if seconds had gone by: what is looked at every now and then is looked at anew."""
+    for looked in (reading.listed, reading.by_kind, reading.marks, reading.status, reading.judged):
+        looked.clear()

@@ -8,6 +8,7 @@ import streamlit as st
 from app import news, reading, renewing, sections
 from app.access import actions, roles
 from app.edge import plain, plain_errors
+from app.memory import remembered
 from app.moments import moment, since
 from app.retrain.sending import NO_WORKER, look
 from precompute import queue as queues
@@ -30,6 +31,7 @@ ACTS = {
     "retry": ("Try again", ":material/replay:", actions.retry),
     "forget": ("Forget", ":material/playlist_remove:", actions.forget),
 }
+NOT_FOR_YOU = "No run is asked for. Those who may train do so on the Re-train page."
 NOTHING = "No run is asked for. Press Train on the Re-train page, or ask for one or a folder of recipes:"
 NO_RUN = "The store {} holds no run, and none is asked for. Have one trained at once, or ask workers for some:"
 COMMANDS = (
@@ -37,7 +39,7 @@ COMMANDS = (
 )
 
 
-@st.cache_data(ttl=1, max_entries=20, show_spinner=False)
+@remembered(20, seconds=1)
 def jobs_at(address: str) -> list[Job]:
     return actions.queue().jobs()
 
@@ -47,7 +49,7 @@ def jobs() -> list[Job]:
     return jobs_at(actions.queue().address)
 
 
-@st.cache_data(ttl=2, max_entries=20, show_spinner=False)
+@remembered(20, seconds=2)
 def workers_at(address: str) -> list[Worker]:
     return queues.workers(reading.store())
 
@@ -93,7 +95,9 @@ def in_list() -> renewing.Seen:
 
 def empty() -> None:
     """Nothing is asked for: how to ask."""
-    if reading.all_runs()[0]:
+    if not roles.may("re-train"):
+        st.markdown(NOT_FOR_YOU)
+    elif reading.all_runs()[0]:
         st.markdown(NOTHING)
         st.code(COMMANDS, language="bash")
     else:

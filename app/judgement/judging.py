@@ -199,7 +199,7 @@ def suggested(run: Run, draft: str) -> list[str]:
     return list(dict.fromkeys([*tags_in_use(run.objects), *st.session_state.get(f"{draft}.tags", ())]))
 
 
-@st.cache_data(ttl=TAGS_SECONDS, show_spinner=False, hash_funcs=memory.HASHES)
+@memory.remembered(20, seconds=TAGS_SECONDS)
 def tags_in_use(objects: Objects) -> list[str]:
     """Tags of this store's latest runs, most used first."""
     latest = reading.listed(objects)[0][:RUNS_OF_TAGS]

@@ -151,7 +151,7 @@ def restore(run: Run, said: Observation) -> None:
 # A parent's observations beside the child's maps
 
 
-@st.cache_resource(ttl=LINEAGE_SECONDS, max_entries=500, show_spinner=False, hash_funcs=memory.HASHES)
+@memory.remembered(500, seconds=LINEAGE_SECONDS)
 def asked(run: Run) -> tuple[Asked, ...]:
     """Each time this run was asked for, earliest first."""
     return lineage.asked(run.kept("lineage"))
@@ -174,16 +174,16 @@ def beside_parent(run: Run) -> None:
         expected = [item for item in asked(run) if item.parent == parent.id]
         st.markdown(f"**Re-trained from {plain(parent.id)}**")
         for item in expected:
-            said = f"Expected: {item.hypothesis}" if item.hypothesis else "No hypothesis was written down."
-            st.markdown(plain(said))
+            words = f"Expected: {item.hypothesis}" if item.hypothesis else "No hypothesis was written down."
+            st.markdown(plain(words))
             st.caption(plain(f"{item.by or 'no name given'}, {when(item.at)}"))
         said_of_parent = [item for item in reversed(reading.observations(parent)) if item.image is not None]
         if not said_of_parent:
             st.caption("Nobody has left an observation on an image of that run.")
         with sections.paged(said_of_parent, PAGE, f"judging.beside.{run.id}.{parent.id}") as turned:
-            for item in turned:
+            for said in turned:
                 with plain_errors():
-                    pair(parent, run, item)
+                    pair(parent, run, said)
 
 
 def pair(parent: Run, child: Run, said: Observation) -> None:

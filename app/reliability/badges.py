@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app.edge import plain
-from app.memory import HASHES
+from app.memory import remembered
 from app.methods import link
 from app.reading import LISTING_SECONDS
 from app.reliability.cards import JUDGED, cards
@@ -54,7 +54,7 @@ def fresh(run: Run, evaluation: Artifact, epoch: int, maps: Artifact) -> Badge:
     return of_card(cards(run, evaluation, epoch, [maps], JUDGED)[0], run, layer_word(maps))
 
 
-@st.cache_resource(ttl=LISTING_SECONDS, max_entries=200, show_spinner=False, hash_funcs=HASHES)
+@remembered(200, seconds=LISTING_SECONDS)
 def all_badges(run: Run, evaluation: Artifact, epoch: int) -> dict[str, Badge]:
     """Of every technique of a run, by the path of its maps: a page with thirty maps looks once."""
     every = of_kind(run, "saliency", evaluation)

@@ -25,7 +25,8 @@ def draw(run: Run, grid: Grid) -> None:
     if not found:
         st.info(NOTHING)
         return
-    for place, name in zip(st.columns(2, gap="medium"), CURVES, strict=True):
+    halves = st.container(key="halves.companions").columns(2, gap="medium")
+    for place, name in zip(halves, CURVES, strict=True):
         with place:
             table = curves(found, name)
             made = specifications.kept(chart, table, [named(item) for item in grid.techniques], name)

@@ -112,7 +112,7 @@ def command(run: Run, grid: Roar) -> None:
     st.code("[artifacts.roar]\n" + "\n".join(lines), language="toml")
     on = "" if run.origin == "trained" else f" --on {run.id}"
     st.caption("This in the run's recipe, in place of a section of that name. Then, in one terminal or several:")
-    st.code(f"python -m precompute run <recipe>{on}", language="bash")
+    st.code(f"python -m precompute run RECIPE.toml{on}", language="bash")
 
 
 def toml(value: Any) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from app import methods, specifications
-from app.address import KEPT
+from app.address import one_of
 from app.edge import plain
 from app.sanity import charts, dotted, states, stored, tabled, words
 from app.sanity.stored import Subject
@@ -34,9 +34,7 @@ def section(now: Selection) -> None:
     if artifact is None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        said = st.segmented_control(
-            "Drawn anew", list(ORDER_WORDS.values()), default=ORDER_WORDS[ORDERS[0]], required=True, key="order", **KEPT
-        )
+        said = one_of("Drawn anew", list(ORDER_WORDS.values()), "order", default=ORDER_WORDS[ORDERS[0]])
         order = next(name for name, word in ORDER_WORDS.items() if word == said)
         measure = dotted.measured([name for name in MEASURES if name in artifact.attributes["arrays"]])
     every = stored.subjects(artifact)

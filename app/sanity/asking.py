@@ -37,11 +37,25 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One technique's raw maps (h, w) of an image, before and after."""
+    """One technique's raw maps (h, w) of an image, before and after. Equal to another with the same values."""
 
     of: Held
     before: np.ndarray
     after: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shown) and self.same == other.same
+
+    def __hash__(self) -> int:
+        return hash(self.same)
+
+    @property
+    def same(self) -> tuple[Held, tuple[int, ...], bytes, bytes]:
+        return self.of, self.before.shape, self.before.tobytes(), self.after.tobytes()
+
+    @property
+    def nbytes(self) -> int:
+        return self.before.nbytes + self.after.nbytes
 
     @property
     def top(self) -> float:
@@ -51,6 +65,11 @@ class Shown:
     @property
     def difference(self) -> np.ndarray:
         return self.after - self.before
+
+    @property
+    def most(self) -> float:
+        """The end of the difference's scale: stretched by itself, rounding would look like a difference."""
+        return max(self.top, float(np.abs(self.difference).max()))
 
 
 def techniques(now: Selection) -> tuple[tuple[Held, ...], tuple[str, ...]]:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import methods, selection, specifications
-from app.address import KEPT, forget_unless
+from app.address import one_of
 from app.sanity import charts, stored, tabled, words
 from app.sanity.stored import Subject
 from app.selection import Selection
@@ -52,12 +52,8 @@ def draw(now: Selection, artifact: Artifact, read: Read, key: str) -> None:
 
 def measured(held: list[str]) -> str:
     """The measure the address names, as far as the check has it."""
-    forget_unless("likeness", [MEASURES[name] for name in held])
     titles = [MEASURES[name] for name in held]
-    said = st.segmented_control(
-        "Measure", titles, default=titles[0], required=True, key="likeness", label_visibility="collapsed", **KEPT
-    )
-    return held[titles.index(str(said))]
+    return held[titles.index(one_of("Measure", titles, "likeness", label_visibility="collapsed"))]
 
 
 def nothing(measure: str) -> str:

@@ -122,7 +122,7 @@ def ask(now: Selection) -> None:
     if reason:
         st.caption(plain(reason))
     st.caption("The same from a terminal: add this to the run's recipe, under another name, and run it.")
-    st.code("[training]\nshuffled_labels = true\n\n# then: python -m precompute run <recipe>", language="toml")
+    st.code("[training]\nshuffled_labels = true\n\n# then: python -m precompute run RECIPE.toml", language="toml")
 
 
 # Both side by side

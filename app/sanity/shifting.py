@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app import absent, methods, pictures, probe, reading, selection
-from app.address import KEPT
+from app.address import KEPT, one_of
 from app.edge import plain, plain_errors
+from app.memory import Memory, remembered
 from app.probe import Answer, Request
 from app.reliability import badges
 from app.saliency.strips import visitor
@@ -27,6 +28,7 @@ SIDE, GAP, WIDTH = (
     8 / 132,
     430,
 )  # pixels of one map, what is between two as a share of it, and pixels of all three as drawn
+BESIDE = Memory(1000, 32 * 1024**2)  # pictures of maps before and after, and what is said of them
 STRONGEST = 2.0
 DEFAULT = -1.0  # [0, 1] becomes [-1, 0], as in Kindermans et al.
 
@@ -61,10 +63,8 @@ def to_focus() -> None:
 
 def modes() -> str:
     """How the input is shifted: for the one image and for all."""
-    said = st.segmented_control(
-        "Shift", list(words.MODES.values()), default=words.MODES[SHIFTS[0]], required=True, key="shift",
-        help="  \n".join(f"{words.MODES[name].capitalize()}: {text}." for name, text in words.MODE_HELP.items()), **KEPT,
-    )  # fmt: skip
+    about = "  \n".join(f"{words.MODES[name].capitalize()}: {text}." for name, text in words.MODE_HELP.items())
+    said = one_of("Shift", list(words.MODES.values()), "shift", default=words.MODES[SHIFTS[0]], help=about)
     return next(mode for mode, word in words.MODES.items() if word == said)
 
 
@@ -152,12 +152,13 @@ def original(now: Selection, image: int, answer: Answer) -> None:
     plain_image = reading.pixels(now.data, (image,))[0]
     shifted = np.rint((received - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
     side = pictures.whole(plain_image.shape[0], SIDE)
-    st.image(
-        pictures.beside([pictures.rgb(item, side) for item in (plain_image, shifted)], GAP),
-        width=round((2 + GAP) * SIDE),
-        alt=f"Image {image} ({now.classes[label]}) as it is, taken for {before}, and as the shifted network gets it, "
-        f"taken for {after}",
-    )
+    with st.container(width=round((2 + GAP) * SIDE)):
+        st.image(
+            pictures.png(pictures.beside([pictures.rgb(item, side) for item in (plain_image, shifted)], GAP)),
+            width="stretch",
+            alt=f"Image {image} ({now.classes[label]}) as it is, taken for {before}, and as the shifted network gets it, "
+            f"taken for {after}",
+        )
     st.caption(
         plain(f"Image {image}, {now.classes[label]}: as it is (values 0 to 1), taken for {before}; as the shifted network gets "
               f"it (values {words.signed(low)} to {words.signed(high)}, drawn over their whole range), taken for {after}.")
@@ -166,8 +167,7 @@ def original(now: Selection, image: int, answer: Answer) -> None:
 
 def one(item: Shown) -> None:
     """A technique's maps before and after, their difference, and how alike they are."""
-    of, top = item.of, item.top
-    most = max(top, float(np.abs(item.difference).max()))  # stretched by itself, rounding would look like a difference
+    of = item.of
     height, width = item.before.shape
     now = selection.current()
     badge = badges.of_technique(now.run, now.evaluation, now.epoch, of.name, of.layer)
@@ -175,24 +175,45 @@ def one(item: Shown) -> None:
         f"**{methods.link(of.name, of.title)}** :small[{plain(of.layer)}, {height} × {width}] · {badge.markdown}",
         help=badges.help_words(badge),
     )
-    dark = st.context.theme.type == "dark"
-    colours = pictures.on_ground(pictures.scale_of(of.signed, "inferno"), dark=dark)
-    places = [pictures.positions(raw, top, of.signed) for raw in (item.before, item.after)]
-    difference = pictures.positions(item.difference, most, signed=True)
+    said = alike(item)
+    panels = beside(item, dark=st.context.theme.type == "dark")
+    st.image(panels, width="stretch", alt=f"{of.title} before, after, and their difference: {said}")
+    top = pictures.short(item.top)
+    low = f"−{top}" if of.signed else "0"
+    st.caption(plain(f"{said}. Scale {low} to {top}; of the difference ±{pictures.short(item.most)}."))
+
+
+@remembered(BESIDE)
+def beside(item: Shown, *, dark: bool) -> bytes:
+    """Before, after and their difference, as PNG."""
+    signed = item.of.signed
+    colours = pictures.on_ground(pictures.scale_of(signed, "inferno"), dark=dark)
+    places = [pictures.positions(raw, item.top, signed) for raw in (item.before, item.after)]
+    difference = pictures.positions(item.difference, item.most, signed=True)
     panels = [drawn(place, colours) for place in places] + [
-        drawn(difference, pictures.on_ground("diverging", dark=dark))
+        framed(drawn(difference, pictures.on_ground("diverging", dark=dark)))
     ]
+    return pictures.png(pictures.beside(panels, GAP))
+
+
+@remembered(BESIDE)
+def alike(item: Shown) -> str:
+    """How alike the maps are, in words."""
     rho = words.signed(float(likeness.spearman(item.before, item.after)))
     share = float(likeness.largest(item.before, item.after))
     said = f"Spearman {rho}, largest difference {words.percent(share)} of the largest value"
     similar = float(likeness.ssim(item.before, item.after))
-    said += f", SSIM {words.signed(similar)}" if np.isfinite(similar) else ""
-    st.image(pictures.beside(panels, GAP), width=WIDTH, alt=f"{of.title} before, after, and their difference: {said}")
-    low = f"−{pictures.short(top)}" if of.signed else "0"
-    st.caption(plain(f"{said}. Scale {low} to {pictures.short(top)}; of the difference ±{pictures.short(most)}."))
+    return said + (f", SSIM {words.signed(similar)}" if np.isfinite(similar) else "")
 
 
 def drawn(place: np.ndarray, colours: str) -> np.ndarray:
     """A map's positions in colours, its values squares: (S, S, 3)."""
     picture = pictures.coloured(place, colours)
     return np.kron(picture, np.ones((max(1, round(SIDE / picture.shape[0])),) * 2 + (1,), np.uint8))
+
+
+def framed(picture: np.ndarray) -> np.ndarray:
+    """The picture within a thin edge: where nothing differs, it has the colour of the page."""
+    edged = (0.7 * picture + 0.3 * 128).astype(np.uint8)
+    edged[1:-1, 1:-1] = picture[1:-1, 1:-1]
+    return edged

@@ -1,6 +1,6 @@
 """Words of the address that no widget holds, and defaults of widgets that do not move."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -19,16 +19,17 @@ def hold(name: str, word: str) -> None:
 
 def held(name: str) -> str:
     """A word of the address that no widget holds. What a person changes there is taken; it outlives a visit to another page."""
-    said = st.query_params.get(name, "")
-    said = said if len(said) <= LONGEST else ""
-    if said and said != st.session_state.get(f"said.{name}"):
+    there, before = st.query_params.get(name), st.session_state.get(f"said.{name}", "")
+    said = there if there and len(there) <= LONGEST else ""
+    if said and said != before:
         hold(name, said)
     word = st.session_state.get(f"held.{name}", "")
     if word and word != said:
         st.query_params[name] = word
-    elif not word:
-        st.query_params.pop(name, None)
-    st.session_state[f"said.{name}"] = word
+    elif there is not None and not word:
+        del st.query_params[name]
+    if word != before:  # not of every word: Streamlit looks through all there is in a session for each of some widgets
+        st.session_state[f"said.{name}"] = word
     return word
 
 
@@ -61,3 +62,14 @@ def pinned(name: str, value: Value, options: Container[Value]) -> Value:
 def forget_unless(key: str, options: Container[object]) -> None:
     if key in st.session_state and st.session_state[key] not in options:
         del st.session_state[key]
+
+
+def one_of(label: str, options: Sequence[Any], key: str, *, default: Any = None, **how: Any) -> Any:
+    """Buttons of which one is always pressed; the address holds which, the first (or `default`) where it says none of them.
+
+    An address with an empty word presses none, although the widget is required: that is the default, too.
+    """
+    forget_unless(key, options)
+    default = options[0] if default is None else default
+    said = st.segmented_control(label, options, default=default, required=True, key=key, **how, **KEPT)
+    return default if said is None else said

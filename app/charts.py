@@ -148,7 +148,7 @@ def band(marked: int, x: alt.X) -> alt.Chart:
     """A pale band behind one epoch. It stands out above the chart: bars of 100% would hide it."""
     return (
         alt.Chart(marked_epoch(marked))
-        .mark_bar(color="#808080", opacity=0.22, tooltip=None)
+        .mark_bar(color="#808080", opacity=0.22, tooltip=None, width=alt.RelativeBandSize(1))
         .encode(x=x, y=alt.value("height"), y2=alt.value(-7))
     )
 
@@ -223,14 +223,19 @@ def confusion(table: pd.DataFrame, names: Sequence[str], chosen: pd.DataFrame, *
         "taken for:N",
         title="predicted class",
         axis=alt.Axis(
-            labelAngle=0 if shortest(names) else -45, labelLimit=90, ticks=False, domain=False, titlePadding=4
+            labelAngle=0 if shortest(names) else -45,
+            labelLimit=120,
+            labelOverlap=False,
+            ticks=False,
+            domain=False,
+            titlePadding=4,
         ),
         **axis,
     )
     y = alt.Y(
         "true class:N",
         title="true class",
-        axis=alt.Axis(labelLimit=110, ticks=False, domain=False, titlePadding=6),
+        axis=alt.Axis(labelLimit=120, ticks=False, domain=False, titlePadding=6),
         **axis,
     )
     base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip())

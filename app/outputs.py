@@ -59,17 +59,25 @@ class Likeliest:
 
 @remembered(OF_ALL_IMAGES)
 def likeliest(evaluation: Artifact, epoch: int, count: int) -> Likeliest:
-    """The so many likeliest classes of each image, all where there are fewer; equal ones in the order of the classes."""
-    return Likeliest(*joined([first(probabilities(logits), count) for logits in blocks(evaluation, epoch)]))
+    """The so many likeliest classes of each image, all where there are fewer; equal ones in the order of the classes.
+
+    The first one is the predicted class: the order is that of the logits, whose probabilities may be rounded to the same.
+    """
+    found = []
+    for logits in blocks(evaluation, epoch):
+        classes = first(logits, count)
+        found.append((classes, np.take_along_axis(probabilities(logits), classes, 1)))
+    return Likeliest(*joined(found))
 
 
-def first(chances: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and probabilities of the `count` largest of each row (n, K), largest first."""
-    count = min(count, chances.shape[1])
-    some = np.sort(np.argpartition(-chances, count - 1, axis=1)[:, :count], axis=1)
-    order = np.argsort(-np.take_along_axis(chances, some, 1), axis=1, kind="stable")
-    found = np.take_along_axis(some, order, 1)
-    return found, np.take_along_axis(chances, found, 1)
+def first(values: np.ndarray, count: int) -> np.ndarray:
+    """Places of the `count` largest of each row (n, K), largest first, equal ones and those that are no number in order."""
+    values, count = np.where(np.isnan(values), -np.inf, values), min(count, values.shape[1])
+    last = np.partition(values, -count, axis=1)[:, -count, None]  # (n, 1), the least of them
+    above, equal = values > last, values == last
+    taken = above | (equal & (np.cumsum(equal, axis=1) <= count - above.sum(1, keepdims=True)))
+    some = np.nonzero(taken)[1].reshape(len(values), count)
+    return np.take_along_axis(some, np.argsort(-np.take_along_axis(values, some, 1), axis=1, kind="stable"), 1)
 
 
 # A few thousand images at a time

@@ -52,6 +52,16 @@ def test_every_epoch_and_split_is_one_bar_that_begins_at_zero() -> None:
     assert made["layer"][1]["encoding"]["y"]["scale"]["domain"] == [0, 1]
 
 
+def test_the_band_of_the_marked_epoch_is_as_wide_as_its_bars() -> None:
+    made = charts.spec(charts.accuracy_bars((0,), np.array([[0.1, 0.2]]), marked=0))
+    assert made["layer"][0]["mark"]["width"] == {"band": 1}  # else a tenth is missing, on one side
+
+
+def test_every_class_of_a_small_matrix_is_named() -> None:
+    made = drawn(np.eye(10, dtype=int))
+    assert made["layer"][0]["encoding"]["x"]["axis"]["labelOverlap"] is False
+
+
 def test_a_loss_that_is_no_number_is_left_out_of_the_lines() -> None:
     made = charts.spec(charts.loss_lines((0, 1, 2), np.array([[1.0, 2.0], [np.nan, np.inf], [0.5, np.nan]]), marked=0))
     assert [(row["epoch"], row["images"]) for row in table(made, 1)] == [(0, "train"), (0, "test"), (2, "train")]

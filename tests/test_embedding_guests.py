@@ -56,7 +56,7 @@ def test_an_edited_image_is_a_guest_of_the_map_with_its_own_neighbours(
     asked = replies["asked"]["place.edited"]
     assert (asked.wants, asked.perplexity, asked.epoch, asked.edits.values) == (("place",), 5, 2, {"rotation": 40.0})
     assert [item["image"] for item in pictures(page, "embedding.near.edited")] == [5, 2]
-    assert [item["caption"] for item in pictures(page, "embedding.near.edited")] == ["1.25", "2.5"]
+    assert [item["caption"] for item in pictures(page, "embedding.near.edited")] == ["1.25", "2.50"]
     assert "Image 7 as edited" in texts(page)
 
 

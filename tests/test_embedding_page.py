@@ -119,7 +119,7 @@ def test_the_focus_has_its_neighbours_by_features(visit: Callable[..., AppTest],
     features = run_of(tmp_path).artifact("features-0a")
     near, far = features.read("neighbours", 2, 7), features.read("distances", 2, 7)
     assert [item["image"] for item in pictures(page, "embedding.neighbours")] == near.tolist()
-    assert [item["caption"] for item in pictures(page, "embedding.neighbours")] == [f"{value:.3g}" for value in far]
+    assert [item["caption"] for item in pictures(page, "embedding.neighbours")] == [f"{value:#.3g}" for value in far]
     found = cloud(page)
     assert (found["focus"], found["held"], found["linked"]) == (7, [7, 2], near.tolist())
     assert "Image 7: **kind 3**" in texts(page)

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 import pytest
 import streamlit as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 from streamlit.testing.v1 import AppTest
 
 from app.retrain.fields import Leaf, leaves
-from app.retrain.form import WIDGETS, Form, step
+from app.retrain.form import WIDGETS, Form, ends, step
 from precompute.recipe import Recipe, Training, parse
 from tests import visits
 
@@ -185,6 +185,7 @@ def test_forged_values_are_refused_in_the_recipes_own_sentences(name: str, forge
     [
         ("training.learning_rate", 0.05, 0.0, 10.0, 0.01),
         ("training.learning_rate", 3e-4, 0.0, 10.0, 1e-4),
+        ("training.learning_rate", 0.1, 0.0, 10.0, 0.01),
         ("training.weight_decay", 0.0, 0.0, 1.0, 1e-4),
         ("training.momentum", 0.9, 0.0, 1.0, 0.05),
         ("training.augmentation.rotate", 0.0, 0.0, 180.0, 5.0),
@@ -193,6 +194,14 @@ def test_forged_values_are_refused_in_the_recipes_own_sentences(name: str, forge
 )
 def test_the_step_suits_the_magnitude(name: str, value: float, low: float, high: float, expected: float) -> None:
     assert step(leaf(recipe_form(), name), value, low, high) == pytest.approx(expected)
+
+
+def test_the_schema_takes_both_ends_of_every_number_field() -> None:
+    for item in recipe_form().fields:
+        if item.widget == "number":
+            taken = TypeAdapter(Annotated[item.info.annotation, *item.info.metadata])
+            assert all(taken.validate_python(end) == end for end in ends(item) if end is not None), item.name
+    assert ends(leaf(recipe_form(), "training.momentum"))[1] > 0.999999
 
 
 def test_a_literal_with_numbers_is_offered_as_words() -> None:

@@ -25,6 +25,8 @@ def test_hostile_words_come_to_a_default_or_a_sentence(tmp_path: Path, monkeypat
         ("app/views/saliency.py", {"class": addresses.MARKUP[0], "layer": "features.4\0", "opacity": ["nan", "inf"]}),
         ("app/views/runs.py", {"compare": f"{RUN}," * 300, "find": addresses.MARKUP[3], "order": "$x$"}),
         ("app/views/methods.py", {"about": addresses.MARKUP[1], "find": "[" * 3000, "part": "9" * 5000}),
+        ("app/views/methods.py", {"part": ""}),
+        ("app/views/sanity.py", {"check": ""}),
     ):
         assert addresses.defects(words, guest, page, []) == []
 

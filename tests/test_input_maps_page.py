@@ -53,7 +53,7 @@ def test_maps_of_the_input_stand_beside_those_of_the_layer(
         [artifact.read("maps", epoch, 0, image) * artifact.read("scale", epoch, 0, image) for epoch in range(4)]
     )
     np.testing.assert_allclose(row["levels"], 127.5 + 127.5 * raw / np.abs(raw).max(), atol=0.6)
-    assert row["note"] == f"{SIDE} × {SIDE}, signed, 1 miss their sum, by up to 25.0%"
+    assert row["note"] == f"{SIDE} × {SIDE}, signed, 1 misses its sum by 25.0%"
     labels = [cell["label"] for cell in row["cells"]]
     assert "25.0% off: more steps are needed" in labels[MISSED[0]]
     assert all("0.0% off" in label for epoch, label in enumerate(labels) if epoch != MISSED[0])

@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -70,6 +72,18 @@ def test_progressions_are_kept_by_their_weight(
     saliency_page({"images": "0,1"})
     assert len(room.kept) == 1
     assert room.weight > 4 * 6 * 6 * 4
+
+
+def test_signed_maps_alone_are_dark_in_the_middle_on_a_dark_page(
+    saliency_page: Callable[..., AppTest], fake: FakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(st.context), "theme", SimpleNamespace(type="dark"))
+    for show, name in (("map only", "on black"), ("overlay", "diverging")):
+        page = saliency_page({"show": show})
+        data = next(
+            item.proto.bytes for item in page.get("bidi_component") if item.proto.component_name == "loupe_strip"
+        )
+        assert [scale for scale in ("on black", "diverging") if pictures.colours(scale).tobytes() in data] == [name]
 
 
 def world_of(tmp_path: Path) -> tuple[Run, np.ndarray, np.ndarray]:
@@ -402,10 +416,9 @@ def test_a_damaged_shard_is_said_and_the_other_rows_stay(
 
 
 def forget_caches() -> None:
-    import streamlit as st
+    from app import reading
 
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    reading.by_kind.clear()
     progression.OF_STORE.kept.clear()
     epochwise.OF_ONE_IMAGE.kept.clear()
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.access import actions
@@ -16,6 +15,7 @@ from precompute.recipe import Recipe, parse
 from store.objects import connect
 from store.runs import Run, open_run
 from store.seals import sealed
+from tests import visits
 from tests.test_sanity_page import opened, texts
 from tests.worlds import make_world
 
@@ -37,7 +37,7 @@ def add_twin(folder: Path, name: str, training: dict[str, Any] | None = None, **
     (made / "summary.json").unlink(missing_ok=True)
     made.rename(folder / "runs" / made.name)
     shutil.rmtree(folder / name)
-    st.cache_resource.clear()
+    visits.later()
 
 
 def looked(folder: Path, monkeypatch: pytest.MonkeyPatch, run: str = "world") -> AppTest:

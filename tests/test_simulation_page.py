@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app import reading
 from app.simulation import charts, stored, words
 from app.simulation.charts import Drawn, Look
 from app.simulation.stored import Hold, Withstood
@@ -206,7 +206,7 @@ def test_what_is_there_is_shown_while_the_rest_is_computed(tmp_path: Path, monke
     run = run_of(tmp_path)
     make_simulated(tmp_path, changes=("blur",))
     assert run.artifact("simulation-blur").missing() == ()
-    st.cache_data.clear()  # what is finished is looked at once a second
+    reading.marks.clear()  # what is finished is looked at once a second
     page = opened(tmp_path, monkeypatch)
     assert "1 of 2 changes have been simulated" in texts(page) and chart(page)
 

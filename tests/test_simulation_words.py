@@ -53,3 +53,6 @@ def test_which_part_is_smallest_is_said_where_nothing_fails_at_once() -> None:
     weak = Withstood("flip_vertical", (0, 1), 0, 8, (1, 0.5))
     assert "Noise needs the smallest part of its range; at its worst 25" in words.verdict((part,), "cat", 9)
     assert "smallest part" not in words.verdict((part, weak), "cat", 9)
+    lost = Withstood("noise", (0, 25), 0, 0, (1, 1))
+    assert words.verdict((lost,), "cat", 1).startswith("The only image of cat is not recognised unchanged")
+    assert words.verdict((lost,), "cat", 9).startswith("None of the 9 images of cat is recognised unchanged")

@@ -52,6 +52,8 @@ def test_of_many_classes_the_likeliest_ten_get_bars() -> None:
     html = showing.markup(before, after, ["<b>"] * 50, chosen, 'said "so"')
     assert "<b>" not in html and 'aria-label="said &quot;so&quot;"' in html
     assert html.index("width:70.00%") < html.index("width:60.00%") < html.index("width:40.00%")
+    said = showing.line("Before", "<b> (70%)", showing.BEFORE)
+    assert "&lt;b&gt; (70%)" in said and 'title="Before &lt;b&gt; (70%)"' in said
 
 
 def all_classes() -> None:

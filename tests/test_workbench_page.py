@@ -229,11 +229,12 @@ def test_what_a_run_does_not_hold_is_said_in_its_quarter(visit: Visit, tmp_path:
     for word in ("no embedding", "no activations", "no simulation"):
         assert sum(word in text for text in said) == 1
     assert "python -m precompute run" in "\n".join([*said, *(item.value for item in page.code)])
+    assert "[artifacts.simulation]" in "\n".join(item.value for item in page.code)
     assert len(page.get("page_link")) == len(QUARTERS)
 
 
 def test_without_an_image_each_view_says_what_to_do(visit: Visit) -> None:
     page = visit()
-    assert "Click an image to change it here." in texts(page)
+    assert "Click an image, here or on another page, to change it here." in texts(page)
     assert "Select an image" in texts(page)
     assert header(page, "embedding.map")["focus"] is None

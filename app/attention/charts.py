@@ -101,7 +101,9 @@ def x_of(epochs: Sequence[int]) -> alt.X:
     """Whole epochs, also where single ones are left out."""
     first, last = epochs[0], max(epochs[-1], epochs[0] + 1)
     values = [int(item) for item in np.unique(np.linspace(first, last, min(11, last - first + 1)).round())]
-    axis = alt.Axis(values=values, format="d", grid=False, ticks=False, labelPadding=4, titlePadding=4)
+    axis = alt.Axis(
+        values=values, format="d", labelOverlap=False, grid=False, ticks=False, labelPadding=4, titlePadding=4
+    )
     return alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[first, last], nice=False, padding=12), axis=axis)
 
 

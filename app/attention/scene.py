@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import reading
-from app.address import KEPT, forget_unless, held, hold
+from app.address import KEPT, forget_unless, held, hold, one_of
 from app.attention import stored
 from app.selection import Selection
 from app.widgets.region import drawn_by
@@ -61,9 +61,9 @@ def scene(now: Selection, by_layer: dict[str, tuple[Artifact, ...]]) -> Scene:
         layer = box("Layer", {name: words(items[0]) for name, items in by_layer.items()}, "layer")
         items = {item.attributes["technique"]: item for item in by_layer[layer]}
         technique = box("Technique", {name: item.attributes["title"] for name, item in items.items()}, "evidence")
-        whose = one_of("Explained class", EXPLAINED if labelled else EXPLAINED[1:], "whose")
-        among = one_of("Images of", AMONG if labelled else AMONG[:1], "among")
-        against = one_of("Against", CONTROLS, "against", AGAINST)
+        whose = few("Explained class", EXPLAINED if labelled else EXPLAINED[1:], "whose")
+        among = few("Images of", AMONG if labelled else AMONG[:1], "among")
+        against = few("Against", CONTROLS, "against", AGAINST)
         artifact = items[technique]
         regions = chosen_regions(artifact)
     return Scene(
@@ -87,12 +87,9 @@ def box(label: str, options: dict[str, str], key: str) -> str:
     return st.selectbox(label, list(options), format_func=options.get, key=key, width=200, **KEPT)
 
 
-def one_of(label: str, options: Sequence[str], key: str, titles: dict[str, str] | None = None) -> Any:
-    forget_unless(key, options)
+def few(label: str, options: Sequence[str], key: str, titles: dict[str, str] | None = None) -> Any:
     said = titles or dict(zip(options, options, strict=True))
-    return st.segmented_control(
-        label, options, default=options[0], format_func=said.get, required=True, key=key, help=HELP.get(key), **KEPT
-    )
+    return one_of(label, options, key, format_func=said.get, help=HELP.get(key))
 
 
 def chosen_regions(artifact: Artifact) -> tuple[str, ...]:

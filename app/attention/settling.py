@@ -89,7 +89,8 @@ def most_changed(of: Scene) -> None:
 def none(of: Scene, first: int | None, name: str) -> str:
     now = of.selection
     if first is None or now.epoch <= first:
-        return f"Maps are compared with those of epoch {1 if first is None else first}; choose a later epoch."
+        later = "choose a later epoch" if now.epochs[-1] > now.epoch else "there is no later epoch yet"
+        return f"Maps are compared with those of epoch {1 if first is None else first}; {later}."
     if not len(of_class(now.data, now.chosen)):
         return f"There is no image of {name}."
     return f"At epoch {now.epoch}, the maps of {name} cannot be compared yet, or have no evidence."

@@ -7,6 +7,8 @@ from app.edge import plain
 from app.embedding import chart, controls, guests, stored
 from app.selection import Selection
 
+SMALLER = "The recipe can ask for others, [artifacts.embedding] perplexities, and for more images, [evaluation] images."
+
 
 def cloud(selected: Selection, height: int) -> None:
     """The map of the selected epoch in `height` pixels, its tools and legend above it, or why there is none."""
@@ -32,6 +34,7 @@ def cloud(selected: Selection, height: int) -> None:
 def none(maps: stored.Maps) -> None:
     """Says why there is no map."""
     if maps.reasons:
-        st.info(" ".join(plain(reason) for reason in maps.reasons))
+        smaller = (SMALLER,) if maps.features else ()  # there are features, but too few for the map
+        st.info(" ".join(plain(reason) for reason in (*maps.reasons, *smaller)))
     else:
         absent.not_asked_for("embedding", "[artifacts.embedding]")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.address import KEPT, forget_unless
+from app.address import KEPT, forget_unless, one_of
 from app.embedding.colouring import WORDS, Filter
 
 HELP = {
@@ -44,17 +44,11 @@ def stacked(perplexities: Sequence[int], names: Sequence[str], words: Sequence[s
 
 
 def perplexity(there: Sequence[int]) -> int:
-    forget_unless("perplexity", there)
-    return st.segmented_control(
-        "Perplexity", there, default=there[0], required=True, key="perplexity", help=HELP["perplexity"], **KEPT
-    )
+    return one_of("Perplexity", there, "perplexity", help=HELP["perplexity"])
 
 
 def colour(words: Sequence[str]) -> str:
-    forget_unless("colour", words)
-    return st.segmented_control(
-        "Colour by", words, default=words[0], required=True, key="colour", help=HELP["colour"], **KEPT
-    )
+    return one_of("Colour by", words, "colour", help=HELP["colour"])
 
 
 def contours(words: Sequence[str]) -> bool:

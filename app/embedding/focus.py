@@ -15,7 +15,8 @@ from app.widgets.thumbnails import Thumbnail, thumbnails
 def draw(now: Selection, maps: stored.Maps) -> None:
     st.subheader("In focus")
     if now.focus is None:
-        st.caption("Click a dot: its image comes here, with the images whose features are nearest to its own.")
+        how = "Click a dot" if maps.by_perplexity else "Click an image on another page"
+        st.caption(f"{how}: it comes here, with the images whose features are nearest to its own.")
         return
     labels, names = reading.labels(now.data), now.classes
     said_of = outputs.taken(now.evaluation, now.epoch)
@@ -62,7 +63,7 @@ def neighbours(now: Selection, near: tuple[tuple[int, float], ...], key: str) ->
     thumbnails(
         reading.sheet(now.data, images, THUMBNAIL),
         [
-            Thumbnail(image, f"{far:.3g}", f"{said(now, image)}, distance {far:.3g}", image in now.images)
+            Thumbnail(image, f"{far:#.3g}".rstrip("."), f"{said(now, image)}, distance {far:.3g}", image in now.images)
             for image, far in near
         ],
         key=key,

@@ -53,7 +53,8 @@ def year_words(paper: Paper) -> str:
     """The year, as that of the first version where the place has one of its own."""
     if not paper.year:
         return ""
-    return f" (first in {paper.year})" if YEAR.search(paper.where) else f", {paper.year}"
+    other = {int(found) for found in YEAR.findall(paper.where)} - {paper.year}
+    return f" (first in {paper.year})" if other else f", {paper.year}"
 
 
 def slips() -> None:
@@ -86,4 +87,4 @@ def glossary(words: Sequence[str] = ()) -> None:
         if all(item in f"{word} {meaning}".casefold() for item in words)
     ]
     if rows:
-        st.markdown("\n".join(["| | |", "|---|---|", *rows]))
+        st.markdown("\n".join(["| Word | What it means |", "|---|---|", *rows]))

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import reading, selection
-from app.address import KEPT, as_widget, forget_unless, word
+from app.address import as_widget, one_of, word
 from app.charts import PETROFF
 from app.network import dots, recommended, states, stored
 from app.network.recommended import KINDS, ORDERS, SCOPES
@@ -76,12 +76,9 @@ def controls(there: stored.Patterns, *, compact: bool) -> tuple[str, str, str]:
     """Which patterns, in which order, of which kind."""
     kinds = ("any", *(name for name, bit in KINDS.items() if (there.kind & bit).any()))
     orders = tuple(ORDERS)
-    forget_unless("patterns", SCOPES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        scope = st.segmented_control(
-            "Patterns with", SCOPES, default=SCOPES[0], required=True, key="patterns", help=HELP["patterns"], **KEPT,
-            label_visibility="collapsed" if compact else "visible",
-        )  # fmt: skip
+        seen: Any = "collapsed" if compact else "visible"
+        scope = one_of("Patterns with", SCOPES, "patterns", help=HELP["patterns"], label_visibility=seen)
         if compact:
             return scope, "surprise", ""
         order = st.selectbox("Order", orders, help=HELP["sort"], width=120, **as_widget("sort", orders, orders[0]))
@@ -192,7 +189,7 @@ def measures(there: stored.Patterns, number: int) -> tuple[tuple[str, str], ...]
     p_value = float(there.p_value[number])
     return (
         ("images", f"{there.support[number]:,}"),
-        ("lift", f"{there.lift[number]:,.0f}" if there.lift[number] >= 100 else f"{there.lift[number]:.3g}"),
+        ("lift", f"{there.lift[number]:,.0f}" if there.lift[number] >= 99.95 else f"{there.lift[number]:#.3g}"),
         ("p", "–" if np.isnan(p_value) else f"{p_value:.3g}"),
     )
 

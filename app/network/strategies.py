@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from app import pictures, reading, selection
-from app.address import KEPT, forget_unless
+from app.address import one_of
 from app.edge import plain
 from app.memory import Memory, remembered
 from app.network import charts, recommended, rows, stored
@@ -56,12 +56,8 @@ def which(chosen: stored.Filters) -> tuple[int, int]:
     if len(chosen) == 1:
         return chosen[0]
     names = {stored.words([item]): item for item in chosen}
-    forget_unless("one", names)
-    said = st.segmented_control(
-        "One filter of it", list(names), default=list(names)[-1], required=True, key="one", **KEPT,
-        help="The pattern is compared with what this filter alone answers to.",
-    )  # fmt: skip
-    return names[said]
+    about = "The pattern is compared with what this filter alone answers to."
+    return names[one_of("One filter of it", list(names), "one", default=list(names)[-1], help=about)]
 
 
 # One filter

@@ -121,21 +121,38 @@ def choice(leaf: Leaf, label: str, value: Any, kept: dict[str, Any], width: Any)
 
 
 def number(leaf: Leaf, label: str, value: Any, kept: dict[str, Any], width: Any) -> None:
-    whole, bounds = leaf.kinds[0] is int, leaf.bounds
-    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
-    if whole:
-        low = bounds["gt"] + 1 if "gt" in bounds else low
-        high = bounds["lt"] - 1 if "lt" in bounds else high
+    low, high = ends(leaf)
+    if leaf.kinds[0] is int:
         st.number_input(label, low, high, value, 1, width=width, **kept)
         return
-    low, high, value = (None if item is None else float(item) for item in (low, high, value))
+    value = as_float(value)
     st.number_input(label, low, high, value, step(leaf, value, low, high), format="%.6g", width=width, **kept)
 
 
+def ends(leaf: Leaf) -> tuple[Any, Any]:
+    """The least and the largest number that the schema takes, of the field's type; None where nothing bounds it."""
+    bounds = leaf.bounds
+    low, high = bounds.get("ge"), bounds.get("le")
+    if leaf.kinds[0] is int:
+        return bounds["gt"] + 1 if "gt" in bounds else low, bounds["lt"] - 1 if "lt" in bounds else high
+    return (
+        math.nextafter(bounds["gt"], math.inf) if "gt" in bounds else as_float(low),
+        math.nextafter(bounds["lt"], -math.inf) if "lt" in bounds else as_float(high),
+    )
+
+
+def as_float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
 def step(leaf: Leaf, value: float | None, low: float | None, high: float | None) -> float:
-    """What a click adds: of a magnitude a unit of its first digit, else a twentieth of the range, rounded to 1, 2 or 5."""
+    """What a click adds: a unit of a magnitude's first digit, else a twentieth of the range, rounded to 1, 2 or 5.
+
+    Of a magnitude that is that unit, a tenth: a click on minus would make it 0.
+    """
     if leaf.extra.get("scale") == "log" or low is None or high is None:
-        return 10.0 ** math.floor(math.log10(value)) if value else 1e-4
+        power = 10.0 ** math.floor(math.log10(value)) if value else 1e-4
+        return power / 10 if value and math.isclose(value, power) else power
     raw = (high - low) / STEPS
     power = 10.0 ** math.floor(math.log10(raw))
     return max(size for size in (1, 2, 5) if size * power <= raw * 1.0001) * power

@@ -115,7 +115,7 @@ def state(run: Run, job_id: str, active: bool) -> None:
         renewing.shows(("job", actions.queue().address, job_id), lambda: in_line(job_id))
         job = waiting(actions.queue().address, job_id)
         st.markdown(f"**{plain(job.name)}** {plain(sentence(job))}")
-        if job.state == "waiting" and not any(worker.alive for worker in queues.workers(reading.store())):
+        if unattended(job):
             st.caption(NO_WORKER)
         made = reading.run_named(job.run)
         if made and made.id != run.id:
@@ -132,7 +132,12 @@ def in_line(job_id: str) -> renewing.Seen:
     made = reading.run_named(job.run)
     evaluation = reading.evaluation(made) if made else None
     epochs = reading.epochs(evaluation) if evaluation else ()
-    return renewing.Seen((job.state, made is None, epochs), sentence(job), whole=False)
+    return renewing.Seen((job.state, unattended(job), made is None, epochs), sentence(job), whole=False)
+
+
+def unattended(job: Job) -> bool:
+    """Whether it waits although nobody is there to carry it out."""
+    return job.state == "waiting" and not any(worker.alive for worker in queues.workers(reading.store()))
 
 
 def sentence(job: Job) -> str:

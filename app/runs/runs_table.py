@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from app import reading, renewing
-from app.address import KEPT
+from app.address import KEPT, one_of
 from app.edge import plain_errors
 from app.news import duration
 from app.runs import comparison, lineage, roster
@@ -57,8 +57,8 @@ def filters(found: Sequence[Run]) -> Wanted:
         state = st.selectbox("State", STATES, key="state", width=130, **KEPT)
         verdict = st.selectbox("Verdict", VERDICTS, key="verdict", width=130, **KEPT)
         data = st.selectbox("Data set", sets, key="data", width=170, **KEPT)
-        order = st.segmented_control("Order", ORDERS, default=ORDERS[0], required=True, key="order", **KEPT)
-    return Wanted((text or "").strip().lower()[:100], state, verdict, data, order or ORDERS[0])
+        order = one_of("Order", ORDERS, "order")
+    return Wanted((text or "").strip().lower()[:100], state, verdict, data, order)
 
 
 def data_set(run: Run) -> str:

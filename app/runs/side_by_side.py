@@ -27,8 +27,8 @@ ALL = "all classes"
 HELP = {
     "differ": "Only images that not all runs take for the same class.",
     "explained": "Which class the maps speak for: the true one, or the one that each run predicts.",
-    "order": "Disagreement is the Jensen–Shannon divergence of the runs' predicted distributions at the epochs shown, as a "
-    "share of its maximum: 0 where all say the same, 1 where each is certain of another class.",
+    "disagreement": "Worst disagreement first. It is the Jensen–Shannon divergence of the runs' predicted distributions at "
+    "the epochs shown, as a share of its maximum: 0 where all say the same, 1 where each is certain of another class.",
     "scale": "Raw values on one scale: a network with larger values everywhere looks stronger everywhere. Each map on its "
     "own scale compares places only.",
 }
@@ -63,7 +63,7 @@ class Shared:
 
 def images(shown: Sequence[Side], now: Selection | None) -> None:
     """The section; while a run is live this part alone looks again."""
-    st.subheader("The same images, side by side", help=HELP["order"])
+    st.subheader("The same images, side by side", help=HELP["disagreement"])
     if not comparison.same_classes(shown):
         st.info("The runs have different classes, so their predictions cannot be compared image by image.")
         return

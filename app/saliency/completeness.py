@@ -34,9 +34,11 @@ def sums(shown: Technique, image: int | None, epochs: Sequence[int], classes: Se
 
 def row_words(values: np.ndarray) -> str:
     """What is said of a row of maps where some of (E, 2) miss their sums; "" where none does."""
-    missed = flagged(values)
-    worst = float(gap(values[missed]).max()) if missed.any() else 0.0
-    return f"{int(missed.sum())} miss their sum, by up to {share_words(worst)}" if missed.any() else ""
+    missed = gap(values[flagged(values)])
+    if not len(missed):
+        return ""
+    worst = share_words(float(missed.max()))
+    return f"1 misses its sum by {worst}" if len(missed) == 1 else f"{len(missed)} miss their sums, by up to {worst}"
 
 
 def cell_words(values: np.ndarray) -> str:

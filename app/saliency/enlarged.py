@@ -73,7 +73,8 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
             return
         view = Enlarged(scene, progression, technique, place)
         words = caption(view)
-        for column, name, picture in zip(st.columns(3), PANELS, panels(view), strict=True):
+        each = panels(view)
+        for column, name, picture in zip(st.columns(3), PANELS, each, strict=True):
             column.image(picture, width="stretch", caption=name, output_format="PNG", alt=f"{name}: {words}")
         lines = numbers(view)
         rows = [map(plain, lines), ["---:"] * len(lines), map(plain, lines.values())]
@@ -81,7 +82,7 @@ def show(scene: Scene, progression: Progression, technique: Technique, key: str)
         st.caption(plain(words))
         downloads(view, words, key)
         if progression.image is not None:
-            judging.observe_form(scene.question.selection.run, about(view), panels(view)[1], words)
+            judging.observe_form(scene.question.selection.run, about(view), each[1], words)
 
 
 def checked(scene: Scene, technique: Technique) -> None:
@@ -110,23 +111,24 @@ def close() -> None:
 
 def panels(view: Enlarged) -> tuple[bytes, bytes, bytes]:
     """The three pictures as PNG, kept."""
-    key = (view.progression.pixels.tobytes(), view.raw.tobytes(), view.top, view.colours, view.scene.look.opacity)
+    look = view.scene.look
+    key = (view.progression.pixels.tobytes(), view.raw.tobytes(), view.top, view.colours, look.opacity, look.dark)
     return remembered(key, view)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def remembered(key: tuple[Any, ...], _view: Enlarged) -> tuple[bytes, bytes, bytes]:
-    image, over, alone = map(pictures.png, drawn(_view))
+    image, over, alone = map(pictures.png, drawn(_view, dark=_view.scene.look.dark))
     return image, over, alone
 
 
-def drawn(view: Enlarged) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image, overlay and map alone, each (S, S, 3) uint8."""
+def drawn(view: Enlarged, *, dark: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image, overlay and map alone, each (S, S, 3) uint8, for a dark page or a light one."""
     side = pictures.whole(view.progression.pixels.shape[0], SIDE)
     image = pictures.rgb(view.progression.pixels, side)
     place = pictures.enlarge(pictures.positions(view.raw, view.top, view.technique.signed), side)  # (S, S)
     over = pictures.overlay(image, place, view.colours, view.scene.look.opacity)
-    return image, over, pictures.coloured(place, view.colours)
+    return image, over, pictures.coloured(place, pictures.on_ground(view.colours, dark=dark))
 
 
 def caption(view: Enlarged) -> str:
@@ -193,7 +195,7 @@ def evidence_in_box(view: Enlarged) -> tuple[float, float] | None:
     return float(inside[0, 0]), float(mask.mean())
 
 
-@st.cache_resource(max_entries=1000, show_spinner=False, hash_funcs=memory.HASHES)
+@memory.remembered(1000)
 def boxed(data: Artifact, image: int) -> np.ndarray:
     return reading.frozen(data.read_blocks("box", [image])[0])
 

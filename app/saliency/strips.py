@@ -42,12 +42,15 @@ DRAWN = Memory(400, 64 * 1024**2)  # strips, with the progressions they were mad
 
 @dataclass(frozen=True)
 class Look:
-    """How maps are drawn: colours of unsigned ones, opacity, one scale for all epochs or one a map, over the image or alone."""
+    """How maps are drawn: colours of unsigned ones, opacity, one scale for all epochs or one a map, over the image or alone,
+    and whether on a dark page.
+    """
 
     colours: str = "inferno"
     opacity: float = 0.7
     shared: bool = True
     over: bool = True
+    dark: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def strip_of(scene: Scene, progression: Progression, said: Sequence[Badge]) -> S
         note=note(scene, progression),
         score=score_name(scene, progression),
         colours=scene.look.colours,
+        signed_colours=pictures.on_ground("diverging", dark=scene.look.dark and not scene.look.over),
         opacity=scene.look.opacity,
         over=scene.look.over,
     )

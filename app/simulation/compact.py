@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import selection
+from app import absent, selection
 from app.edge import plain
 from app.selection import Selection
 from app.simulation import charts, stored
@@ -19,10 +19,7 @@ COLUMNS = 4
 AROUND = 44  # pixels above and below each chart
 SIDES = ("no", "yes")
 LEAST = 40  # pixels of a chart
-NOTHING = (
-    "This run holds no simulation. Add the section artifacts.simulation to its recipe and run it again (python -m "
-    "precompute run RECIPE.toml): nothing is trained twice."
-)
+SECTION = "[artifacts.simulation]"
 
 
 def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) -> None:
@@ -30,11 +27,10 @@ def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) ->
     held = stored.curves(selected)
     found = held.at(selected.epoch)
     if not found:
-        reasons = " ".join(map(plain, held.reasons))
-        there = f"No curves at epoch {selected.epoch}; the page Simulation says which epochs have some."
-        st.info(there if held.by_change else reasons or NOTHING)
+        none(selected, held)
         return
     of = scene(selected, found)
+    columns = min(columns, len(found))
     rows = -(-len(found) // columns)
     drawing = shown(of, max(LEAST, height // rows - AROUND), columns)
     st.caption(plain(said(of, drawing.charts)))
@@ -44,6 +40,16 @@ def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) ->
         on_pick=lambda line, change: pick(of, line, change),
         on_open=choose_change,
     )
+
+
+def none(selected: Selection, held: stored.Curves) -> None:
+    """Says why there are no curves."""
+    if held.by_change:
+        st.info(f"No curves at epoch {selected.epoch}; the page Simulation says which epochs have some.")
+    elif held.reasons:
+        st.info(" ".join(map(plain, held.reasons)))
+    else:
+        absent.not_asked_for("simulation", SECTION)
 
 
 def pick(of: Scene, line: int, change: str) -> None:

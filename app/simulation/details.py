@@ -25,6 +25,7 @@ from store.shards import Artifact
 
 SHOWN = 8  # images in a row
 TRAINED = 10  # training images shown
+PICTURE = 56  # pixels of each image
 SPREAD_HEIGHT = 150
 
 
@@ -65,7 +66,7 @@ def row(of: Scene, title: str, key: str, items: Sequence[Hold]) -> None:
             for item in items
         ],
         key=f"simulation.{key}",
-        pixels=56,
+        pixels=PICTURE,
         on_pick=selection.focus,
     )
 
@@ -165,8 +166,11 @@ def pictures(now: Selection) -> None:
         return
     sheet, _ = reading.sheet(data, places, 64)
     name = now.classes[now.chosen]
-    st.image(sheet, width="stretch", output_format="PNG", alt=f"{len(places)} training images of {name}")
-    st.caption(plain(f"{len(places)} of its {int((reading.labels(data) == now.chosen).sum()):,} training images."))
+    width = "stretch" if len(places) == TRAINED else PICTURE * len(places)  # few would grow to fill it
+    total = int((reading.labels(data) == now.chosen).sum())
+    said = f"{len(places)} of its {total:,} training images." if total > 1 else "Its only training image."
+    st.image(sheet, width=width, output_format="PNG", alt=f"{name}: {said}")
+    st.caption(plain(said))
 
 
 @remembered(500)

@@ -90,7 +90,8 @@ def said(of: Scene, made: charts.Drawn) -> str:
     }.get(of.change, "")
     thing = "dot" if CHANGES[of.change].binary else "line"
     who = f" of {of.who}" if of.measure != "overall" else ""
-    return f"Epoch {now.epoch} · n = {of.behind:,} images{who}.{band}{dashed}{many}{how} A click on a {thing} chooses its class."
+    count = words.images(of.behind)
+    return f"Epoch {now.epoch} · n = {count}{who}.{band}{dashed}{many}{how} A click on a {thing} chooses its class."
 
 
 def of_focus(now: Selection, artifact: Artifact, made: charts.Drawn) -> str:

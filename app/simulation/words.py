@@ -17,9 +17,9 @@ def verdict(found: Sequence[Withstood], who: str, count: int) -> str:
         return f"No image of {who} was changed."
     known = max((item.known for item in found), default=0)
     if not known:
-        return (
-            f"None of the {images(count)} of {who} is recognised unchanged, so there is nothing to withstand a change."
-        )
+        none = f"None of the {images(count)}" if count > 1 else "The only image"
+        not_ = "is" if count > 1 else "is not"
+        return f"{none} of {who} {not_} recognised unchanged, so there is nothing to withstand a change."
     firm, partly, weak = sorted_out(found)
     parts = [f"Of the {images(count)} of {who}, {known} {'is' if known == 1 else 'are'} recognised unchanged."]
     rule = f"at least {percent(ENOUGH)} of these stay recognised"

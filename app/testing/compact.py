@@ -21,7 +21,7 @@ def compact(selected: Selection, height: int) -> None:
     probe.shared().warm()
     with st.container(height=height, border=False, key="testing.compact"):
         if selected.focus is None:
-            st.caption("Click an image to change it here.")
+            st.caption("Click an image, here or on another page, to change it here.")
             return
         draw(selected, of_data(selected.data, selected.focus), held(edited.WORD))
 
@@ -52,7 +52,7 @@ def draw(selected: Selection, picture: Picture, word: str) -> None:
             showing.problems(found, [asked], outcome)
         with right, st.container(gap="xsmall"):
             if outcome:
-                showing.bars(outcome, CLASSES)
+                showing.bars(outcome, CLASSES, small=True)
             draw_controls(scene, made, outcome, waiting=asked not in found)
 
 

@@ -31,7 +31,10 @@ BEFORE, AFTER = PETROFF[3], PETROFF[0]
 
 
 def show(outcome: Outcome, *, key: str = "testing.pair", columns: int = 2, most: int = 3) -> None:
-    """Both images, their maps on one scale, and the difference of these, or the first so many of the maps."""
+    """Both images, their maps on one scale, and the difference of these, or the first so many of the maps.
+
+    With two maps only it is small, and what the images are taken for stands beside it.
+    """
     if not len(outcome.maps):
         st.info(plain(outcome.answer.obstacle))
     pair.pair(shown_pair(outcome, columns, most), key)
@@ -42,7 +45,7 @@ def shown_pair(outcome: Outcome, columns: int, most: int) -> Pair:
     about = []
     for title, chances in zip(("Original", "Edited"), outcome.chances, strict=True):
         said = f"{names[int(chances.argmax())]} ({percent(float(chances.max()))})"
-        about.append(Words(f"{title}: {said}", "", f"{picture.name}, {title.lower()}: {said}"))
+        about.append(Words(f"{title}: {said}" if most > 2 else title, "", f"{picture.name}, {title.lower()}: {said}"))
     maps = levels(outcome)[:most] if len(outcome.maps) else ()
     beside = difference_words(outcome) if len(maps) == 3 else ""
     return Pair((picture.pixels, outcome.rounded), (about[0], about[1]), maps, beside, OPACITY, columns)
@@ -143,17 +146,22 @@ def problems(found: Mapping[Request, Answer | LoupeError], every: Sequence[Reque
 # The probabilities
 
 
-def bars(outcome: Outcome, most: int = MOST) -> None:
-    """What is predicted before and after, and the probabilities of the likeliest classes as paired bars."""
+def bars(outcome: Outcome, most: int = MOST, *, small: bool = False) -> None:
+    """What is predicted before and after, and the probabilities of the likeliest classes as paired bars.
+
+    small: a line each for the predictions, which say by their colours what the bars are.
+    """
     names, (before, after) = outcome.scene.names, outcome.chances
-    label = outcome.scene.picture.label
-    first, then = (words.prediction(names, chances, label) for chances in (before, after))
-    st.markdown(f"**{plain(first)}**  \n→ **{plain(then)}**")
+    said = [words.prediction(names, chances, outcome.scene.picture.label) for chances in (before, after)]
     chosen = likeliest(before, after, most)
     many = f", the {len(chosen)} likeliest of {len(names):,} classes" if len(chosen) < len(names) else ""
-    st.html(
-        markup(before, after, names, chosen, f"Probabilities before and after{many}. Before {first}, after {then}.")
-    )
+    label = f"Probabilities before and after{many}. Before {said[0]}, after {said[1]}."
+    if small:
+        lines = "".join(map(line, ("Before", "After"), said, (BEFORE, AFTER)))
+        st.html(lines + markup(before, after, names, chosen, label, key=""))
+    else:
+        st.markdown(f"**{plain(said[0])}**  \n→ **{plain(said[1])}**")
+        st.html(markup(before, after, names, chosen, label))
 
 
 def every(outcome: Outcome) -> None:
@@ -178,13 +186,25 @@ def likeliest(before: np.ndarray, after: np.ndarray, most: int = MOST) -> list[i
     return list(range(len(before))) if len(before) <= most else np.argsort(-highest, kind="stable")[:most].tolist()
 
 
-def markup(before: np.ndarray, after: np.ndarray, names: Sequence[str], chosen: Sequence[int], said: str) -> str:
+KEY = (
+    '<div style="grid-column:2/4;font-size:.72rem">'
+    f'<span style="color:{BEFORE}">■</span> before <span style="color:{AFTER}">■</span> after</div>'
+)
+
+
+def line(when: str, said: str, colour: str) -> str:
+    """A prediction on one line, in which a long class name gives way."""
+    style = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-size:.8rem;line-height:1.4"
+    words_ = f'<span style="color:{colour}">■</span> {when} <strong>{escape(said)}</strong>'
+    return f'<div style="{style}" title="{escape(f"{when} {said}")}">{words_}</div>'
+
+
+def markup(
+    before: np.ndarray, after: np.ndarray, names: Sequence[str], chosen: Sequence[int], said: str, key: str = KEY
+) -> str:
     """Paired bars as HTML: a chart would take the browser longer to draw than the network takes to answer."""
     small = "font-size:.72rem;font-variant-numeric:tabular-nums;text-align:right;line-height:1.15"
-    key = " ".join(
-        f'<span style="color:{colour}">■</span> {when}' for colour, when in ((BEFORE, "before"), (AFTER, "after"))
-    )
-    rows = [f'<div style="grid-column:2/4;font-size:.72rem">{key}</div>']
+    rows = [key] if key else []
     for number in chosen:
         shares = [float(chances[number]) for chances in (before, after)]
         name = escape(names[number])

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import selection
-from app.address import KEPT, forget_unless, held, hold
+from app.address import KEPT, held, hold, one_of
 from app.edge import plain
 from app.methods import showing
 from app.methods.links import WORD
@@ -47,8 +47,7 @@ def choose_part() -> str:
     if about and st.session_state.get("methods.about") != about:
         st.session_state["part"] = part_of(about)
     st.session_state["methods.about"] = about
-    forget_unless("part", options)
-    return st.segmented_control("Part", options, default=options[0], required=True, key="part", **KEPT)
+    return one_of("Part", options, "part")
 
 
 def asked(about: str) -> None:

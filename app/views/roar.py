@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import absent, methods, reading, renewing, sections, selection, specifications
-from app.address import KEPT, forget_unless
+from app.address import KEPT, one_of
 from app.edge import plain, plain_errors
 from app.news import duration
 from app.retrain import sending
@@ -84,17 +84,8 @@ def watch(run: Run, count: int) -> None:
 def controls(grid: Grid) -> tuple[tuple[str, bool], bool]:
     """Which replacement, retrained or not, and whether collapsed trainings count in medians and ranges. The address holds both."""
     words = {titled(way): way for way in grid.ways}
-    forget_unless("way", words)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        way = st.segmented_control(
-            "Removed pixels become",
-            list(words),
-            default=next(iter(words)),
-            required=True,
-            key="way",
-            help=help_of(),
-            **KEPT,
-        )
+        way = one_of("Removed pixels become", list(words), "way", help=help_of())
         with_collapsed = st.toggle("With collapsed trainings", value=True, key="collapsed", help=COLLAPSED, **KEPT)
     return words[way], with_collapsed
 
@@ -111,7 +102,8 @@ def said(grid: Grid, way: tuple[str, bool], report: bool) -> str:
     """What the chart shows, and how it was made."""
     facts = grid.artifact.attributes
     train, test = facts["used"]
-    how = f"trained for {facts['epochs']} epochs on {train:,} images" if way[1] else "the run's own network"
+    epochs = f"{facts['epochs']} epoch{'s' * (facts['epochs'] > 1)}"
+    how = f"trained for {epochs} on {train:,} images" if way[1] else "the run's own network"
     lost = "from both" if way[1] else "from these alone: the network was never trained on such images"
     text = f"{titled(way)}: {how}, {test:,} test images, pixels removed {lost}. "
     text += f"Ranked by the map of the {facts['explained']} class at the last epoch. "
@@ -136,9 +128,7 @@ def terms(grid: Grid, way: tuple[str, bool]) -> dict[str, str]:
 
 def tables(now: Selection, grid: Grid, way: tuple[str, bool], *, report: bool) -> None:
     """One of them, as the address says."""
-    said = st.segmented_control(
-        "Tables", TABLES, default=TABLES[0], required=True, key="table", label_visibility="collapsed", **KEPT
-    )
+    said = one_of("Tables", TABLES, "table", label_visibility="collapsed")
     if said == "spread":
         tabled.draw_deviations(grid, way, report=report)
     elif said == "by class":

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import absent, reading, selection
-from app.address import KEPT, forget_unless
+from app.address import KEPT, forget_unless, one_of
 from app.edge import plain, plain_errors
 from app.overview import unlabelled
 from app.saliency import cases as recommended
@@ -81,12 +81,13 @@ def controls(selected: Selection, layers: dict[str, tuple[int, int]], explained:
             opacity = st.slider("Opacity", 0.1, 1.0, 0.7, 0.1, key="opacity", disabled=over != SHOWN[0], **KEPT)
     columns = progression.thinned(selected.epochs, selected.epoch)
     question = progression.renewed(Question(selected, columns, explain, layer))
-    return Scene(question, Look(colours, opacity, scale == SCALES[0], over == SHOWN[0]))
+    dark = st.context.theme.type == "dark"
+    return Scene(question, Look(colours, opacity, scale == SCALES[0], over == SHOWN[0], dark))
 
 
 def choice(label: str, options: Sequence[Any], key: str) -> Any:
     """One of few, the first by default; kept in the address."""
-    return st.segmented_control(label, options, default=options[0], required=True, key=key, help=HELP.get(key), **KEPT)
+    return one_of(label, options, key, help=HELP.get(key))
 
 
 def cases(scene: Scene) -> None:

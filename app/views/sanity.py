@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import selection
-from app.address import KEPT
+from app.address import one_of
 from app.edge import plain, plain_errors
 from app.sanity import anew, labels, shifting, steady, words
 
@@ -19,9 +19,7 @@ def page() -> None:
     now = selection.current()
     st.title("Sanity")
     st.caption("Does a map show what the network has learned, or would it look the same whatever the network is?")
-    chosen = st.segmented_control(
-        "Check", list(CHECKS), default="input shift", required=True, key="check", label_visibility="collapsed", **KEPT
-    )
+    chosen = one_of("Check", list(CHECKS), "check", default="input shift", label_visibility="collapsed")
     with plain_errors():
         CHECKS[str(chosen)](now)
     if chosen == "input shift":

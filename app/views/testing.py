@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import probe, reading, selection
-from app.address import KEPT, as_widget
+from app.address import as_widget, one_of
 from app.edge import plain, plain_errors
 from app.guide import panel as guide
 from app.saliency import custom
@@ -31,7 +31,7 @@ def page() -> None:
     st.caption("Change an image: what does the network still recognise, and what does it look at then?")
     probe.shared().warm()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="controls"):
-        source = st.segmented_control("Image", SOURCES, default=SOURCES[0], required=True, key="source", **KEPT)
+        source = one_of("Image", SOURCES, "source")
         place = st.container(width=150)
         choices(selected)
     with place:

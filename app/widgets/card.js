@@ -55,6 +55,8 @@ function several(chart) {
 
 const drawing = (chart) => (chart.places.length > 1 ? several(chart) : single(chart));
 
+const LONG = 240; // characters that stand below a chart rather than in the narrow column beside it
+
 function line(row) {
   const state = make("span", { class: "icon state", role: "img", "aria-label": row.state, title: row.state }, ICONS[row.state]);
   const title = make("div", { class: "title", role: "rowheader" }, row.about ? make("a", { href: row.about, target: "_blank", title: "what this is" }, row.title) : row.title);
@@ -64,7 +66,8 @@ function line(row) {
   if (row.name) open.append(make("a", { href: row.href, "data-name": row.name, title: "the evidence", "aria-label": `the evidence for ${row.title}` }, make("span", { class: "icon" }, "arrow_forward")));
   const kind = row.state === "not applicable" ? "not" : row.state;
   const drawn = row.chart ? [drawing(row.chart)] : [];
-  return make("div", { class: `row ${kind} ${row.chart ? "" : "bare"}`, role: "row" }, state, title, ...drawn, said, open);
+  const space = row.chart ? (row.words.length > LONG ? "long" : "") : "bare";
+  return make("div", { class: `row ${kind} ${space}`, role: "row" }, state, title, ...drawn, said, open);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

@@ -74,6 +74,7 @@ class Strip:
     note: str  # under the grid
     score: str  # name of the probabilities' row
     colours: str = "inferno"
+    signed_colours: str = "diverging"
     opacity: float = 0.7
     over: bool = True
     across: str = "epoch"  # what a column is
@@ -111,7 +112,7 @@ def pack(strip: Strip) -> bytes:
         [
             pictures.rgb(strip.image, side).tobytes(),
             pictures.colours(strip.colours).tobytes(),
-            pictures.colours("diverging").tobytes(),
+            pictures.colours(strip.signed_colours).tobytes(),
             *(row.levels.tobytes() for row in strip.rows if not row.why),
         ]
     )

@@ -139,7 +139,9 @@ def example(side: int = 28, *, over: bool = True) -> Strip:
     ]
     columns = tuple(Column(epoch, 0.5, "50%", "nine", False, "") for epoch in (0, 1, 5))
     image = random.integers(0, 256, (side, side, 3), np.uint8)
-    return Strip(image, columns, tuple(rows), "Image 1", "alt", "label", "note", "p(9)", "viridis", 0.6, over)
+    return Strip(
+        image, columns, tuple(rows), "Image 1", "alt", "label", "note", "p(9)", "viridis", opacity=0.6, over=over
+    )
 
 
 def test_a_packed_strip_can_be_taken_apart_byte_by_byte() -> None:

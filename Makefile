@@ -25,6 +25,7 @@ test: style ## lint, types, and every test
 	@$(BIN)/python -m tests.browser.chromium
 	@# mypy beside the tests, which leave a core idle while they begin; what it says comes below theirs
 	@said=$$(mktemp); $(BIN)/mypy >"$$said" 2>&1 & types=$$!; \
+		trap "kill $$types 2>/dev/null" INT TERM; \
 		$(TESTED) $(ARGS); tested=$$?; \
 		wait $$types; typed=$$?; echo "mypy: $$(cat "$$said")"; rm -f "$$said"; \
 		exit $$((tested ? tested : typed))

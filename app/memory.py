@@ -44,6 +44,7 @@ class Memory:
     seconds: float = math.inf
     kept: OrderedDict[Any, tuple[Any, int, float]] = field(default_factory=OrderedDict)  # key -> result, weight, until
     weight: int = 0
+    drops: int = 0  # how often something was forgotten on purpose
     lock: Any = field(default_factory=Lock, repr=False)
     turns: dict[Any, tuple[Any, int]] = field(default_factory=dict, repr=False)  # key -> lock, how many want it
 
@@ -77,8 +78,11 @@ class Memory:
             self.kept.move_to_end(key)
             return found
 
-    def put(self, key: Any, value: Any, weight: int) -> None:
+    def put(self, key: Any, value: Any, weight: int, drops: int | None = None) -> None:
+        """Keeps a result. Given `drops` as it was when the result was begun, not one that was to be forgotten since."""
         with self.lock:
+            if drops not in (None, self.drops):
+                return
             self.weight += weight - self.kept.pop(key, (None, 0))[1]
             self.kept[key] = value, weight, time.monotonic() + self.seconds
             while len(self.kept) > 1 and (len(self.kept) > self.entries or self.weight > (self.bytes or self.weight)):
@@ -87,6 +91,7 @@ class Memory:
     def drop(self, doomed: Callable[[Any], bool]) -> None:
         """Forgets the results of the keys for which `doomed` is true."""
         with self.lock:
+            self.drops += 1
             for key in [key for key in self.kept if doomed(key)]:
                 self.weight -= self.kept.pop(key)[1]
 
@@ -112,8 +117,9 @@ class Recall(Generic[Arguments, Result]):
         with self.memory.turn(key):
             if found := self.memory.get(key):
                 return found[0]
+            drops = self.memory.drops
             value = self.function(*args, **named)
-            self.memory.put(key, value, sum(map(heavy, (*args, value))))
+            self.memory.put(key, value, sum(map(heavy, (*args, value))), drops)
         return value
 
     def key(self, *given: Any) -> tuple[Any, ...]:

@@ -147,8 +147,10 @@ def described(objects: Objects, run_id: str) -> Run:
     try:
         return runs.open_run(objects, run_id)
     except Corrupt as error:
-        out.print(f"removed: {escape(str(error))}")
-        return remade(objects, run_id)
+        made, found = remade(objects, run_id)
+        for line in (str(error), *found):
+            out.print(f"removed: {escape(line)}")
+        return made
 
 
 def mend(item: Run) -> None:

@@ -43,9 +43,14 @@ def gather(objects: Objects, recipe: Recipe) -> Material:
     return Material(trained_on, data.train, images, evaluated, prints)
 
 
+def images_prefix(recipe: Recipe) -> str:
+    """What the ids of all sets of images made from the recipe's data set begin with."""
+    return f"{recipe.data.set.partition(':')[0].replace('.', '-')}-"
+
+
 def thumbnails_id(recipe: Recipe, fingerprint: str) -> str:
     """Where the training images of a data set are kept, for all runs that were trained on some of them."""
-    return f"{recipe.data.set.partition(':')[0].replace('.', '-')}-{digest([fingerprint, 'training'])}-train"
+    return f"{images_prefix(recipe)}{digest([fingerprint, 'training'])}-train"
 
 
 def check_weights(recipe: Recipe, data: DataSet) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from precompute import allowed
 from precompute.bench import determined, open_bench
 from precompute.making import make
+from precompute.material import images_prefix
 from precompute.recipe import Recipe, parse
 from store.errors import BadInput, Corrupt, Missing
 from store.ids import is_id, safe
@@ -81,16 +82,21 @@ def described_anew(objects: Objects, path: str, why: str) -> list[str]:
     return [why]
 
 
-def remade(objects: Objects, run_id: str) -> Run:
-    """The run with new facts in place of damaged ones, from a recipe that was kept; raises Corrupt where none makes this run."""
+def remade(objects: Objects, run_id: str) -> tuple[Run, list[str]]:
+    """The run with new facts in place of damaged ones, from a recipe that was kept, and what was removed for it.
+
+    Raises Corrupt where no recipe makes this run.
+    """
     for fields in Run(objects, safe(run_id), {}).kept("asked"):
         recipe = parse(fields, run_id)
         allowed.trust(recipe)
         if determined(recipe) == run_id:
-            for name in filter(is_id, objects.folders("datasets")):  # which of them are its own, its facts told
-                images_anew(objects, name, run_id, thorough=False)
+            found = []
+            for name in filter(is_id, objects.folders("datasets")):  # which of them are its own, its lost facts told
+                if name.startswith(images_prefix(recipe)):
+                    found += images_anew(objects, name, run_id, thorough=False)
             objects.clear(f"runs/{run_id}/zarr.json")
-            return open_bench(objects, recipe).run
+            return open_bench(objects, recipe).run, found
     raise Corrupt(
         f"runs/{run_id}/zarr.json is damaged, and no recipe in runs/{run_id}/asked makes this run anew. "
         f"Put a copy of the file in its place, or delete the run: python -m precompute delete {run_id}"

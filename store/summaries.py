@@ -94,7 +94,8 @@ def old(summarised: Artifact, present: Artifact) -> bool:
 
 def written(mark: Mark) -> dict[str, Any]:
     """What a mark says of the bytes; the store's own tag of them is its own affair."""
-    return {name: (item["size"], item["blake2b"], item.get("ends")) for name, item in mark.items()}
+    said = ("size", "blake2b", "ends")
+    return {name: [item.get(word) for word in said] for name, item in mark.items() if isinstance(item, dict)}
 
 
 def consolidated(

@@ -231,6 +231,11 @@ def test_a_whole_summary_of_something_else_is_not_believed(objects: Objects, fol
     assert f"runs/{RUN}/summary.json does not describe {EVALUATION} as it is." in run_in(objects).verify()
 
 
+def test_a_mark_that_says_more_than_it_must_is_no_damage(objects: Objects, folder: Path) -> None:
+    changed(folder, f"runs/{RUN}/{EVALUATION}/done/1.json", '"arrays": {', '"arrays": {"odd": 3, ')
+    assert run_in(objects).verify() == []
+
+
 def test_a_foreign_mark_finishes_nothing(objects: Objects, folder: Path) -> None:
     (folder / "runs" / RUN / "summary.json").unlink()
     done = folder / "runs" / RUN / EVALUATION / "done"
@@ -279,7 +284,7 @@ def test_repair_mends_facts_and_what_stands_in_the_way(tmp_path: Path) -> None:
         (tmp_path / "store" / run.path / name).mkdir()
     with pytest.raises(LoupeError):
         open_run(objects, run.id)
-    again = remade(objects, run.id)
+    again, _ = remade(objects, run.id)
     assert again.id == run.id and again.verify()
     mend(again)
     again = open_run(objects, run.id)

@@ -253,6 +253,20 @@ def test_what_is_remembered_for_seconds_is_made_anew_after_them(monkeypatch: pyt
     assert at("b") == 102 and made == ["a", "b", "a", "b", "b"]
 
 
+def test_what_is_to_be_forgotten_while_it_is_made_is_not_kept() -> None:
+    said, made = ["before"], []
+
+    @memory.remembered(3)
+    def word() -> str:
+        made.append(found := said[0])
+        if found == "before":  # another visitor changes it meanwhile
+            said[0] = "after"
+            word.clear()
+        return found
+
+    assert [word(), word(), word()] == ["before", "after", "after"] and made == ["before", "after"]
+
+
 def test_a_memory_holds_so_many_bytes_and_entries_and_always_the_last() -> None:
     room = memory.Memory(entries=3, bytes=100)
 

@@ -1,6 +1,9 @@
 """Recipes: every wrong field is named with its value and what is allowed, and the run's id follows what determines its weights."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,22 @@ def test_the_id_changes_with_what_determines_the_weights_and_with_nothing_else(t
         assert tiny.recipe(tmp_path, **other).run_id(PRINTS, "float32") != first
     assert tiny.recipe(tmp_path).run_id(PRINTS | {"data": "other"}, "float32") != first
     assert tiny.recipe(tmp_path).run_id(PRINTS, "bfloat16") != first
+
+
+def test_the_id_is_the_same_in_every_process(tmp_path: Path) -> None:
+    fields = tiny.fields(tmp_path, training__class_weights={"even": 2.0, "odd": 0.5})
+    code = (
+        "import json, sys; from precompute import recipe; "
+        f"print(recipe.parse(json.loads(sys.argv[1])).run_id({PRINTS}, 'float32'))"
+    )
+    command, place = [sys.executable, "-c", code, json.dumps(fields)], Path(recipes.__file__).parents[1]
+    said = {
+        subprocess.run(
+            command, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=place, check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for seed in "12"
+    }
+    assert said == {recipes.parse(fields).run_id(PRINTS, "float32")}
 
 
 def test_a_recipe_read_back_from_the_store_is_the_same_run(tmp_path: Path) -> None:

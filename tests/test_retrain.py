@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import moments, reading
 from app.access import actions
+from app.jobs import crew
 from app.retrain import retraining, sending, training_set
 from precompute import queue as queues
 from precompute.recipe import parse
@@ -111,6 +112,7 @@ def test_the_button_asks_for_the_training(world: Path, monkeypatch: pytest.Monke
     assert "no worker is running" in words(app)
     alone = sending.in_line(job.id).news
     monkeypatch.setattr(queues, "workers", lambda store: [SimpleNamespace(alive=True)])
+    crew.workers_at.clear()  # seconds later
     assert sending.in_line(job.id).news != alone  # so that a worker that comes or goes is told of at once
     button(app, "train").click().run()
     assert len(queue().jobs()) == 1  # the same recipe is the same job

@@ -52,7 +52,8 @@ def test_images_that_are_at_hand_are_not_held_twice_and_batches_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_images, "GATHERED", 20)  # of 48
-    bench = open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__augmentation={"shift": 0.1}))
+    recipe = tiny.recipe(tmp_path, training__augmentation={"shift": 0.1})
+    bench = open_bench(connect(str(tmp_path / "store")), recipe, "cpu")  # on another device they are held there
     away = replace(bench, data=replace(bench.data, train=replace(bench.data.train, at_hand=False)))
     beside, held = TrainingImages(bench), TrainingImages(away)
     assert beside.held is None and held.held is not None

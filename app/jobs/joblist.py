@@ -8,10 +8,10 @@ import streamlit as st
 from app import news, reading, renewing, sections
 from app.access import actions, roles
 from app.edge import plain, plain_errors
+from app.jobs.crew import workers
 from app.memory import remembered
 from app.moments import moment, since
 from app.retrain.sending import NO_WORKER, look
-from precompute import queue as queues
 from precompute.queue import Job, Worker
 from store.runs import Run
 
@@ -47,15 +47,6 @@ def jobs_at(address: str) -> list[Job]:
 def jobs() -> list[Job]:
     """All jobs, latest first, read at most once a second whoever looks."""
     return jobs_at(actions.queue().address)
-
-
-@remembered(20, seconds=2)
-def workers_at(address: str) -> list[Worker]:
-    return queues.workers(reading.store())
-
-
-def workers() -> list[Worker]:
-    return workers_at(reading.store().address)
 
 
 def draw() -> None:

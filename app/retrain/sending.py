@@ -5,12 +5,12 @@ import streamlit as st
 from app import news, reading, renewing
 from app.access import actions, entrance
 from app.edge import plain, plain_errors
+from app.jobs.crew import workers
 from app.moments import moment
 from app.retrain import retraining, training_set
 from app.retrain.fields import Leaf
 from app.retrain.form import Form
 from app.retrain.later import later
-from precompute import queue as queues
 from precompute.queue import Job
 from precompute.recipe import Recipe
 from store.runs import Run
@@ -137,7 +137,7 @@ def in_line(job_id: str) -> renewing.Seen:
 
 def unattended(job: Job) -> bool:
     """Whether it waits although nobody is there to carry it out."""
-    return job.state == "waiting" and not any(worker.alive for worker in queues.workers(reading.store()))
+    return job.state == "waiting" and not any(worker.alive for worker in workers())
 
 
 def sentence(job: Job) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 
 from app import reading
 from app.access import actions, roles
@@ -31,7 +30,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("LOUPE_QUEUE", str(tmp_path / "queue.sqlite"))
     monkeypatch.delenv("LOUPE_READ_ONLY", raising=False)
-    st.cache_data.clear()
     return runs.open_run(connect(str(tmp_path / "store")), make_world(tmp_path / "store"))
 
 

@@ -33,7 +33,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shows(made, monkeypatch)
-    st.cache_data.clear()
     return made
 
 
@@ -201,7 +200,6 @@ def test_a_class_without_the_case_leads_to_one_that_has_it(world: Path, monkeypa
 
 def test_runs_without_patterns_or_epochs_and_no_run_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shows(tmp_path, monkeypatch)
-    st.cache_data.clear()
     app = opened(SALIENCY, guide="1")
     assert panel.WAITING in words(app) and "make demo" in words(app)
     make_world(tmp_path, finished=-1)

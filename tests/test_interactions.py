@@ -28,7 +28,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setenv("LOUPE_INTERACTIONS", "1")
     monkeypatch.setattr(probe, "shared", PatientProbe)
     monkeypatch.setattr(interactions, "BATCH_SECONDS", 3600)
-    st.cache_data.clear()
     make_world(tmp_path)
     return connect(str(tmp_path))
 

@@ -29,7 +29,6 @@ SEEN = replace(SAID, text="It looks at the corner.", tags=("corner", "grass"), r
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shows(tmp_path, monkeypatch)
-    st.cache_data.clear()
     st.cache_resource.clear()
     yield tmp_path
     st.cache_resource.clear()

@@ -57,7 +57,6 @@ def shows(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store of one's own."""
     shows(tmp_path, monkeypatch)
-    st.cache_data.clear()
     return tmp_path
 
 

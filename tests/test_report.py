@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 
 from app.judgement.verdicts import when
 from app.reliability import badges
@@ -31,8 +30,6 @@ VOID = {"meta", "img", "br"}
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
-    st.cache_data.clear()
-    st.cache_resource.clear()
     return open_run(connect(str(tmp_path / "store")), make_world(tmp_path / "store"))
 
 
@@ -82,7 +79,6 @@ def test_the_page_needs_nothing_else_and_runs_nothing(run: Run) -> None:
 def test_what_people_wrote_stays_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Script in every place that somebody can write in."""
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    st.cache_resource.clear()
     attributes = worlds.attributes
 
     def evil(*given: Any) -> dict[str, Any]:
@@ -134,7 +130,6 @@ def test_beside_a_map_stands_what_the_checks_say_of_its_technique(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    st.cache_resource.clear()
     run = make_judged(tmp_path, grid=False)
     observe(run, replace(SEEN, epoch=LAST))
     made = gathered.gather(run)
@@ -197,7 +192,6 @@ def test_an_epoch_that_diverged_does_not_spoil_the_scale_of_the_others(
 
 def test_many_classes_are_listed_as_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path))
-    st.cache_resource.clear()
     run = open_run(connect(str(tmp_path)), make_world(tmp_path, classes=30, images=90))
     said = "".join(read(run, *range(30)).said)
     assert "most frequent confusions" in said

@@ -30,7 +30,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roster, "PATIENCE", 60)
     monkeypatch.setattr(probe, "shared", PatientProbe)
-    st.cache_data.clear()
     st.cache_resource.clear()
 
 

@@ -6,6 +6,7 @@ from app import news, reading, renewing
 from app.access import actions, entrance
 from app.edge import plain, plain_errors
 from app.jobs.crew import workers
+from app.memory import remembered
 from app.moments import moment
 from app.retrain import retraining, training_set
 from app.retrain.fields import Leaf
@@ -98,7 +99,7 @@ def sent(run: Run) -> None:
             st.page_link("app/views/runs.py", label="Runs", icon=":material/account_tree:")
 
 
-@st.cache_data(ttl=1, max_entries=200, show_spinner=False)
+@remembered(200, seconds=1)
 def waiting(address: str, job_id: str) -> Job:
     """The job, read at most once a second whoever looks."""
     return actions.queue().job(job_id)

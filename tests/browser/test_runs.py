@@ -1,5 +1,6 @@
 """The Runs page in a browser: rows are ticked, the comparison opens, grows with a live run, and a run is deleted."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,13 @@ ROW = 35  # pixels
 
 
 def tick(page: Page, row: int) -> None:
-    """Clicks the box of a row of the table, which is a canvas."""
+    """Clicks the box of a row of the table, which is a canvas: what it holds for screen readers tells when it is drawn, and
+    whether the row is ticked."""
+    box = page.locator(f"canvas tr[aria-rowindex='{row + 2}']").first
+    expect(box).to_have_attribute("aria-selected", re.compile("true|false"))
+    before = box.get_attribute("aria-selected")
     page.get_by_test_id("stDataFrame").first.click(position={"x": 17, "y": ROW * (row + 1) + ROW // 2})
+    expect(box).to_have_attribute("aria-selected", "false" if before == "true" else "true")
     settled(page)
 
 

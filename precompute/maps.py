@@ -127,6 +127,7 @@ def maps_of(
             shard["poles"] += seen.poles[name]
             if name in seen.completeness:
                 shard["completeness"][:, part] = seen.completeness[name].numpy().swapaxes(0, 1)
+        bench.progress.tick(part.stop / len(numbers))
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from store.runs import Run, Status
 
 SAY_EVERY = 1.0  # seconds between two writes of the status
+LONG = 10.0  # seconds of a step after which the status says how much of it is done
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Progress:
     doing: str = ""
     current: str = ""
     began: float = 0.0
+    share: float = 0.0  # of the current step that is done, 0 to 1; 0 where it does not say
     said: float = 0.0
     earlier: dict[str, float] = field(default_factory=dict)  # rates that an earlier process measured
     leads: bool = True  # one of several processes that make a run speaks for it
@@ -31,36 +33,47 @@ class Progress:
     @contextmanager
     def step(self, kind: str, doing: str) -> Iterator[None]:
         """One step of a kind while it is under way; it counts when it ends without an error."""
-        self.doing, self.current, self.began = doing, kind, time.monotonic()
+        self.doing, self.current, self.began, self.share = doing, kind, time.monotonic(), 0.0
         self.say()
         yield
         self.seconds[kind] += time.monotonic() - self.began
         self.timed[kind] += 1
         self.finished[kind] += 1
-        self.current = ""
+        self.current, self.share = "", 0.0
         self.say()
 
     def seconds_left(self) -> float | None:
-        """None before the first epoch, or where nothing is trained the first step, is timed: by an earlier process, too.
+        """None before the first epoch, or where nothing is trained the first step, is timed: by an earlier process, too, or
+        by the part of it that is done.
 
         A kind of step that never was counts as long as the average one.
         """
+        rates = self.under_way() | self.rates()
         to_train = self.planned["training"] > self.finished["training"]
-        if not self.timed or (to_train and not (self.timed["training"] or "training" in self.earlier)):
+        if not rates or (to_train and "training" not in rates):
             return None
-        average, rates = sum(self.seconds.values()) / self.timed.total(), self.rates()
+        average = sum(self.seconds.values()) / self.timed.total() if self.timed else sum(rates.values()) / len(rates)
         left = 0.0
         for kind, planned in self.planned.items():
             each = rates.get(kind, average)
-            under_way = time.monotonic() - self.began if kind == self.current else 0.0
-            left += max(max(planned - self.finished[kind], 0) * each - min(under_way, each), 0.0)
+            spent = time.monotonic() - self.began if kind == self.current else 0.0
+            left += max(max(planned - self.finished[kind], 0) * each - min(spent, each), 0.0)
         return left
+
+    def under_way(self) -> dict[str, float]:
+        """Seconds that the current step takes by the part of it that is done, once that tells."""
+        spent = time.monotonic() - self.began
+        return {self.current: spent / self.share} if self.share and spent >= LONG else {}
+
+    def words(self) -> str:
+        """What is done at present: a step that takes long with the share of it that is done."""
+        return f"{self.doing}, {self.share:.0%} done" if self.under_way() else self.doing
 
     def status(self, state: str = "running", reason: str = "") -> Status:
         done, of = sum(self.finished.values()), sum(self.planned.values())
         done = of if state == "finished" else done
         left = self.seconds_left() if state == "running" else None
-        return Status(state, self.doing, done, of, left, reason, time.time(), self.rates())
+        return Status(state, self.words(), done, of, left, reason, time.time(), self.rates())
 
     def rates(self) -> dict[str, float]:
         """Mean seconds of one step of each kind: as this process measured them, else an earlier one."""
@@ -76,7 +89,8 @@ class Progress:
             self.said = time.monotonic()
             self.run.say(vars(status))
 
-    def tick(self) -> None:
-        """Called from inside long steps, so that a watcher sees life."""
+    def tick(self, share: float = 0.0) -> None:
+        """Called from inside long steps, so that a watcher sees life; `share` of the step is done, 0 to 1."""
+        self.share = share or self.share
         if time.monotonic() - self.said > SAY_EVERY:
             self.say()

@@ -83,7 +83,7 @@ def one_epoch(bench: Bench, learner: Learner, pixels: TrainingImages) -> float:
     learner.network.train()
     with torch.random.fork_rng(), arithmetic(device, "bfloat16" if half else "float32"):
         torch.manual_seed(options.seed * 100_003 + learner.epoch + 1)  # dropout
-        for numbers in order.split(options.batch_size):
+        for number, numbers in enumerate(batches := order.split(options.batch_size), start=1):
             images, labels = pixels.batch(numbers, generator)  # (n, C, H, W), (n,)
             logits = learner.network(images).float()  # (n, K)
             loss = mean_loss(logits, labels, pixels.class_weights, options.label_smoothing)
@@ -94,7 +94,7 @@ def one_epoch(bench: Bench, learner: Learner, pixels: TrainingImages) -> float:
             learner.optimizer.step()
             learner.schedule.step()
             total += loss.detach() * len(numbers)
-            bench.progress.tick()
+            bench.progress.tick(number / len(batches))
     if not math.isfinite(mean := total.item() / len(pixels)):
         raise diverged(learner, learner.epoch + 1)
     return mean

@@ -1,7 +1,7 @@
 """What a run says of how far it is: each step counts once, whoever looks how often."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -43,3 +43,44 @@ def test_a_step_that_takes_longer_than_the_others_did_eats_no_time_of_theirs(tmp
     known = progress(tmp_path, maps=1, training=10)
     known.current, known.began = "maps", time.monotonic() - 1000
     assert known.seconds_left() == pytest.approx(18 + 90)
+
+
+def test_a_long_first_epoch_tells_how_much_of_it_is_done_and_what_is_left(tmp_path: Path) -> None:
+    known = progress(tmp_path)
+    with known.step("training", "training epoch 1 of 10"):
+        known.began = time.monotonic() - 5
+        known.tick(0.5)
+        assert (known.words(), known.seconds_left()) == (
+            "training epoch 1 of 10",
+            None,
+        )  # a short step says nothing of itself
+        known.began = time.monotonic() - 100
+        known.tick(0.25)
+        assert known.words() == "training epoch 1 of 10, 25% done"
+        assert known.seconds_left() == pytest.approx(
+            300 + 9 * 400 + 20 * 400, rel=1e-3
+        )  # maps as long as what is known
+        known.tick()
+        assert known.share == 0.25
+    assert known.words() == "training epoch 1 of 10"
+
+
+def test_the_first_epoch_of_a_process_counts_as_long_as_an_earlier_one_took(tmp_path: Path) -> None:
+    known = progress(tmp_path)
+    known.earlier = {"training": 40.0, "maps": 1.0}
+    assert known.seconds_left() == pytest.approx(400 + 20)
+    known.current, known.began = "training", time.monotonic() - 20
+    known.tick(0.1)  # slower this time, but part of a step tells less than whole ones did
+    assert known.seconds_left() == pytest.approx(380 + 20, rel=1e-3)
+
+
+def test_training_and_maps_tick_with_the_share_of_the_images_they_have_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: defaultdict[str, list[float]] = defaultdict(list)
+    monkeypatch.setattr(Progress, "tick", lambda self, share=0.0: shares[self.current].append(share) if share else None)
+    make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, training__epochs=1))
+    assert shares["training"] == sorted(shares["training"])
+    assert shares["training"][-1] == 1
+    assert shares.keys() == {"training", "saliency", "cases"}
+    assert shares["saliency"].count(1) == 2, "all maps of epochs 0 and 1"

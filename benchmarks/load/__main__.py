@@ -125,6 +125,7 @@ async def leaking(measured: Measured, plan: Walk, console: Console) -> dict[str,
         console.print(
             f"round {number + 1}: {rests[-1].of['app']:.0f} MB, {held.get('sessions')}. {more}", highlight=False
         )
+        console.print("    " + figures.parts(held.get("memory", {})), highlight=False)
         for place in held.get("places", [])[:25]:
             console.print(f"    {place}", markup=False, highlight=False, soft_wrap=True)
     console.print(figures.times_table(measured.notes))

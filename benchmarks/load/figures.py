@@ -147,6 +147,11 @@ def more_of(before: dict[str, Any], after: dict[str, Any], most: int = 12) -> li
     ]
 
 
+def parts(memory: dict[str, float]) -> str:
+    """What the app's memory is taken up by: see benchmarks.load.watched."""
+    return ", ".join(f"{name} {value:,.1f}" for name, value in memory.items())
+
+
 def summary(notes: Notes) -> dict[str, float]:
     """The JSON line's numbers about reruns."""
     found: dict[str, float] = {}

@@ -98,7 +98,7 @@ def test_one_who_may_only_look_finds_no_button(folder: Path, monkeypatch: pytest
     sound(app)
     assert "demo" in words(app)
     assert [item.key for item in app.button if str(item.key).endswith(name)] == []
-    assert "Ask for recipe files" not in [item.label for item in app.expander]
+    assert "Ask for runs by their recipe files" not in [item.label for item in app.expander]
 
 
 def test_a_failed_job_says_why_and_shows_its_log(fake: list[Job]) -> None:
@@ -181,7 +181,7 @@ def test_the_night_is_what_was_due_in_it() -> None:
     seen = overnight.night(found, EVENING, NOW)
     assert [item.id for item in seen.finished] == ["in"]
     assert [item.id for item in seen.failed] == ["failed"]
-    assert [item.id for item in seen.missing] == ["never begun", "due at ten", "running", "cancelled"]
+    assert [item.id for item in seen.open] == ["never begun", "due at ten", "running", "cancelled"]
 
 
 def test_the_morning_says_what_became_of_the_night(fake: list[Job]) -> None:
@@ -193,7 +193,7 @@ def test_the_morning_says_what_became_of_the_night(fake: list[Job]) -> None:
     ]
     app = opened(PAGE)
     said = words(app)
-    assert "**1** finished, **1** failed, **1** missing since" in said
+    assert "**1** finished, **1** failed, **1** not finished since" in said
     assert "**demo-2** failed: The disk is full." in said
     assert "**demo-3** was never begun; it waits since" in said
 

@@ -23,7 +23,7 @@ class Night:
 
     finished: list[Job]
     failed: list[Job]
-    missing: list[Job]
+    open: list[Job]
 
 
 def night(found: Sequence[Job], start: float, now: float) -> Night:
@@ -41,7 +41,7 @@ def latest(job: Job) -> float:
 
 
 def draw() -> None:
-    """Finished, failed and missing since a time one may choose; nothing where nothing was ever asked for."""
+    """Finished, failed and not finished since a time one may choose; nothing where nothing was ever asked for."""
     found = jobs()
     if not found:
         return
@@ -52,14 +52,14 @@ def draw() -> None:
         )
     begin = (start or datetime.now()).replace(tzinfo=zone()).timestamp()
     seen = night(found, begin, clocks.time())
-    counts = (("finished", seen.finished), ("failed", seen.failed), ("missing", seen.missing))
+    counts = (("finished", seen.finished), ("failed", seen.failed), ("not finished", seen.open))
     st.markdown(", ".join(f"**{len(some)}** {word}" for word, some in counts) + f" since {moment(begin)}.")
     for job in seen.failed[:MOST]:
         reason = job.reason or "no reason was given"
         short = reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 2]} …"
         st.markdown(f":material/error: **{plain(name(job))}** failed: {plain(short)}")
-    for job in seen.missing[:MOST]:
-        st.markdown(f":material/pending: **{plain(name(job))}** {plain(why_missing(job))}")
+    for job in seen.open[:MOST]:
+        st.markdown(f":material/pending: **{plain(name(job))}** {plain(why_open(job))}")
     if seen.finished:
         names = ", ".join(name(job) for job in seen.finished[:MOST])
         st.markdown(f":material/check: {plain(names)}")
@@ -69,7 +69,7 @@ def name(job: Job) -> str:
     return job.run or job.name
 
 
-def why_missing(job: Job) -> str:
+def why_open(job: Job) -> str:
     """Why a run that was due is not there."""
     if job.state == "cancelled":
         return f"was not finished: {job.reason or 'cancelled'}"

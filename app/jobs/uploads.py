@@ -21,7 +21,7 @@ MOST = 1000  # runs asked for at once
 def draw() -> None:
     """A folded place for files; nothing where one may not ask for runs."""
     if roles.may("re-train"):
-        sections.folded("Ask for recipe files", ":material/upload_file:", "queue.upload", ask)
+        sections.folded("Ask for runs by their recipe files", ":material/upload_file:", "queue.upload", ask)
 
 
 def ask() -> None:

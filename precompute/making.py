@@ -91,10 +91,10 @@ def deleted(run: Run) -> bool:
 
 def begin(bench: Bench) -> None:
     """Plans the work."""
+    bench.progress.earlier = dict(bench.run.status().rates)  # first: what plans may speak, and replace the status
     if bench.run.origin == "trained":
         allocate(bench)
     bench.progress.planned.update(planned(bench))
-    bench.progress.earlier = dict(bench.run.status().rates)
     if bench.run.artifact("weights").marked():
         bench.progress.finished = Counter(finished(bench))
 

@@ -46,14 +46,15 @@ class Progress:
         """None before the first epoch, or where nothing is trained the first step, is timed: by an earlier process, too, or
         by the part of it that is done.
 
-        A kind of step that never was counts as long as the average one.
+        A kind of step that never was counts as long as the average other one, epochs of training not among them: they take
+        a hundred times as long. Where nothing else is known, only the training counts.
         """
         rates = self.under_way() | self.rates()
         to_train = self.planned["training"] > self.finished["training"]
         if not rates or (to_train and "training" not in rates):
             return None
-        average = sum(self.seconds.values()) / self.timed.total() if self.timed else sum(rates.values()) / len(rates)
-        left = 0.0
+        others = [rates[kind] for kind in rates if kind != "training"]
+        average, left = sum(others) / max(1, len(others)), 0.0
         for kind, planned in self.planned.items():
             each = rates.get(kind, average)
             spent = time.monotonic() - self.began if kind == self.current else 0.0

@@ -57,12 +57,18 @@ def test_a_long_first_epoch_tells_how_much_of_it_is_done_and_what_is_left(tmp_pa
         known.began = time.monotonic() - 100
         known.tick(0.25)
         assert known.words() == "training epoch 1 of 10, 25% done"
-        assert known.seconds_left() == pytest.approx(
-            300 + 9 * 400 + 20 * 400, rel=1e-3
-        )  # maps as long as what is known
+        assert known.seconds_left() == pytest.approx(300 + 9 * 400, rel=1e-3)
         known.tick()
         assert known.share == 0.25
     assert known.words() == "training epoch 1 of 10"
+
+
+def test_steps_that_never_were_are_not_taken_to_last_as_long_as_a_training(tmp_path: Path) -> None:
+    known = progress(tmp_path, training=1000)
+    known.planned["simulation"] = 18
+    assert known.seconds_left() == pytest.approx(9 * 1000)
+    known.seconds["maps"], known.timed["maps"], known.finished["maps"] = 90, 2, 2
+    assert known.seconds_left() == pytest.approx(9 * 1000 + 18 * 45 + 18 * 45)
 
 
 def test_the_first_epoch_of_a_process_counts_as_long_as_an_earlier_one_took(tmp_path: Path) -> None:
@@ -84,3 +90,14 @@ def test_training_and_maps_tick_with_the_share_of_the_images_they_have_seen(
     assert shares["training"][-1] == 1
     assert shares.keys() == {"training", "saliency", "cases"}
     assert shares["saliency"].count(1) == 2, "all maps of epochs 0 and 1"
+
+
+def test_a_process_that_goes_on_keeps_the_rates_that_earlier_ones_measured(tmp_path: Path) -> None:
+    objects, asked = connect(str(tmp_path / "store")), {"artifacts__embedding": {"perplexities": [3]}}
+    made = make(objects, tiny.recipe(tmp_path, training__epochs=1))
+    made.say(vars(made.status()) | {"rates": {"training": 1603.0}})
+    said: list[Status] = []
+    make(objects, tiny.recipe(tmp_path, training__epochs=1, **asked), said.append)  # its plan looks at the images
+    assert said[0].doing == ""
+    assert all(status.rates["training"] == 1603.0 for status in said)
+    assert made.status().rates["embedding"] > 0

@@ -1,5 +1,6 @@
 """How a run is getting on, in words that renew themselves while somebody computes it, and only then."""
 
+import os
 from collections.abc import Callable
 
 import streamlit as st
@@ -101,7 +102,8 @@ def nothing_yet() -> None:
         st.code("make demo", language="bash")
         st.markdown("The same without make, or with a recipe of your own:")
         st.code("python -m precompute run recipes/demo.toml", language="bash")
-        st.caption("The page fills by itself as soon as the first epoch is finished.")
+        named = " Give these commands the same `LOUPE_STORE` as the app has." * bool(os.environ.get("LOUPE_STORE"))
+        st.caption(f"The page fills by itself as soon as the first epoch is finished.{named}")
 
 
 @st.fragment(run_every=SECONDS)

@@ -159,6 +159,15 @@ def test_empty_store_says_how_to_fill_it(folder: Path, page: str) -> None:
     assert not app.select_slider
 
 
+def test_empty_store_of_another_place_says_that_the_commands_have_to_be_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "same `LOUPE_STORE` as the app" in words(opened("app/views/overview.py"))
+    monkeypatch.delenv("LOUPE_STORE")
+    monkeypatch.setattr(reading, "DEFAULT_ADDRESS", str(tmp_path / "artifacts"))
+    assert "LOUPE_STORE" not in words(opened("app/views/overview.py"))
+
+
 def test_overview_has_every_part(finished: Path) -> None:
     app = opened(epoch="1")
     said = words(app)

@@ -47,18 +47,20 @@ class Progress:
         by the part of it that is done.
 
         A kind of step that never was counts as long as the average other one, epochs of training not among them: they take
-        a hundred times as long. Where nothing else is known, only the training counts.
+        a hundred times as long. As long as nothing else is known, only the training counts.
         """
-        rates = self.under_way() | self.rates()
-        to_train = self.planned["training"] > self.finished["training"]
-        if not rates or (to_train and "training" not in rates):
-            return None
+        now = self.under_way()
+        rates = now | self.rates()
         others = [rates[kind] for kind in rates if kind != "training"]
+        trains = self.planned["training"] > self.finished["training"]
+        if ("training" not in rates) if trains else not others:
+            return None
         average, left = sum(others) / max(1, len(others)), 0.0
         for kind, planned in self.planned.items():
-            each = rates.get(kind, average)
-            spent = time.monotonic() - self.began if kind == self.current else 0.0
-            left += max(max(planned - self.finished[kind], 0) * each - min(spent, each), 0.0)
+            each, steps = rates.get(kind, average), max(planned - self.finished[kind], 0)
+            left += steps * each
+            if steps and kind == self.current:  # what is done of it, and tells more of it than those before did
+                left += max(now.get(kind, each) - (time.monotonic() - self.began), 0) - each
         return left
 
     def under_way(self) -> dict[str, float]:

@@ -76,8 +76,16 @@ def test_the_first_epoch_of_a_process_counts_as_long_as_an_earlier_one_took(tmp_
     known.earlier = {"training": 40.0, "maps": 1.0}
     assert known.seconds_left() == pytest.approx(400 + 20)
     known.current, known.began = "training", time.monotonic() - 20
-    known.tick(0.1)  # slower this time, but part of a step tells less than whole ones did
-    assert known.seconds_left() == pytest.approx(380 + 20, rel=1e-3)
+    known.tick(0.1)  # slower this time
+    assert known.seconds_left() == pytest.approx(180 + 9 * 40 + 20, rel=1e-3)
+
+
+def test_nothing_is_said_of_the_time_left_while_only_the_training_is_timed_and_over(tmp_path: Path) -> None:
+    known = progress(tmp_path)
+    known.earlier, known.finished["training"] = {"training": 40.0}, 10
+    assert known.seconds_left() is None
+    known.earlier["features"] = 3.0
+    assert known.seconds_left() == pytest.approx(60)
 
 
 def test_training_and_maps_tick_with_the_share_of_the_images_they_have_seen(

@@ -129,13 +129,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=11)
     options.add_argument("--think", type=float, default=1.0)
+    options.add_argument("--quick", action="store_true", help="3 rounds")
     asked = options.parse_args()
+    rounds = 3 if asked.quick else asked.rounds
     process, port = serve()
     try:
         memory, found = psutil.Process(process.pid), {}
         for page in PAGES:
             for visitors in (1, 20):
-                p50, p95 = asyncio.run(measure(port, visitors, page, asked.rounds, asked.think))
+                p50, p95 = asyncio.run(measure(port, visitors, page, rounds, asked.think))
                 found |= {
                     f"pages: {page}, {visitors} sessions, p{q} ms": round(ms, 1) for q, ms in ((50, p50), (95, p95))
                 }

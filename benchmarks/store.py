@@ -40,8 +40,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     for name, default in (("epochs", 30), ("images", 1000), ("side", 14)):
         options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--quick", action="store_true", help="5 epochs of 200 images")
     asked = options.parse_args()
-    epochs, images, side = asked.epochs, asked.images, asked.side
+    epochs, images, side = (5, 200, asked.side) if asked.quick else (asked.epochs, asked.images, asked.side)
     random = np.random.default_rng(0)
     coarse = random.random((2, images, side, side), np.float32)
     sizes = {"epoch": epochs, "explained": 2, "image": images, "y": side, "x": side}

@@ -37,7 +37,9 @@ def bare_epoch(
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--epochs", type=int, default=5)
-    epochs = options.parse_args().epochs
+    options.add_argument("--quick", action="store_true", help="2 epochs")
+    asked = options.parse_args()
+    epochs = 2 if asked.quick else asked.epochs
     fields = read(Path("recipes/demo.toml")).model_dump()
     fields["training"] |= {"augmentation": {}, "precision": "float32", "schedule": "constant", "learning_rate": 0.01}
     with tempfile.TemporaryDirectory() as folder:

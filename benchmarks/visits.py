@@ -77,14 +77,16 @@ def main() -> None:
     options.add_argument("--run", default="", help="id of a run; else the one the app opens with")
     options.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
     options.add_argument("--made", choices=SIZES, help="on a made store of this paper's size")
+    options.add_argument("--quick", action="store_true", help="the first three pages")
     chosen = options.parse_args()
+    pages = chosen.pages[:3] if chosen.quick else chosen.pages
     with tempfile.TemporaryDirectory() as folder:
         if chosen.made:
             make(Path(folder), SIZES[chosen.made])
             os.environ["LOUPE_STORE"] = folder
         process, port = serve()
         try:
-            found = walk(psutil.Process(process.pid), port, chosen.pages, chosen.run)
+            found = walk(psutil.Process(process.pid), port, pages, chosen.run)
         finally:
             process.kill()
     print(json.dumps(found))

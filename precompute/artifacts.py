@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from precompute import activations, attention, embedding, evaluation, maps, patterns, simulation
 from precompute.bench import Bench, Shard
 from precompute.recipe import digest
-from precompute.roar import companions, grid, rankings
+from precompute.roar import companions, cost, grid, rankings
 from precompute.sanity import grid as sanity
 from store.shards import Artifact
 
@@ -125,6 +125,17 @@ def planned(bench: Bench) -> dict[str, int]:
         certain = there or evaluated
         counts[name] = sum(of for of, _ in passes(there)) if certain else len(kind.epochs(bench)) * kind.parts(bench)
     return counts
+
+
+def worth(bench: Bench, steps: Mapping[str, int]) -> dict[str, float]:
+    """Epochs of training that one step of Remove and Retrain takes as long as, by kind, of which there are so many steps."""
+    asked, trained = bench.recipe.artifacts.roar, len(bench.data.train.labels) - len(bench.recipe.training.leave_out)
+    if asked is None or not bench.run.epochs or not trained:
+        return {}
+    facts = {"test_images": len(bench.data.test.labels)}
+    train, test = cost.used(asked, facts, trained, len(bench.run.classes))
+    work = cost.work(asked, train, test, bench.run.epochs)
+    return {kind: images / trained / steps[kind] for kind, images in work.items() if steps.get(kind)}
 
 
 def finished(bench: Bench) -> dict[str, int]:

@@ -202,17 +202,20 @@ def initial(recipe: Recipe, data: DataSet, *, read_weights: bool = True) -> mode
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """What one must know to get the same bits again."""
-    commit = os.environ.get("LOUPE_COMMIT", "")
-    if not commit:
-        here = Path(__file__).parent
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, check=False
-        )
-        commit = found.stdout.strip() or "unknown"
     return {
-        "commit": commit,
+        "commit": os.environ.get("LOUPE_COMMIT") or commit(),
         "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def commit() -> str:
+    """The commit of Loupe's folder, "unknown" where git or its history is not there, as in a container."""
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"

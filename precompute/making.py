@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from precompute import elsewhere, thumbnails
-from precompute.artifacts import carry_out, finished, planned, tasks
+from precompute.artifacts import carry_out, finished, planned, tasks, worth
 from precompute.bench import Bench, open_bench
 from precompute.recipe import Recipe
 from precompute.train import allocate, train, untrained
@@ -95,6 +95,7 @@ def begin(bench: Bench) -> None:
     if bench.run.origin == "trained":
         allocate(bench)
     bench.progress.planned.update(planned(bench))
+    bench.progress.worth = worth(bench, bench.progress.planned)
     if bench.run.artifact("weights").marked():
         bench.progress.finished = Counter(finished(bench))
 

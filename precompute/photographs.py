@@ -5,6 +5,7 @@ What one picture becomes is decided in decoding.py.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -112,10 +113,10 @@ def folder(*, root: str, size: int | None = None, test_fraction: float = 0.2, se
     top, size = _existing(root, "a folder that holds one folder of images per class"), size or 224
     tested = next((name for name in ("test", "val", "valid", "validation") if (top / name).is_dir()), None)
     roots = [top / "train", top / tested] if tested and (top / "train").is_dir() else [top]
-    found = {
-        path: (place, path.relative_to(here).parts[0]) for place, here in enumerate(roots) for path in _pictures(here)
-    }
+    held = {path: (place, path.relative_to(here).parts[0]) for place, here in enumerate(roots) for path in _files(here)}
+    found = {path: place for path, place in held.items() if path.suffix.lower() in SUFFIXES}
     readable, notes = _readable(list(found))
+    others = _others([path for path in held if path not in found])
     files = list(readable)
     classes = tuple(sorted({found[file][1] for file in files}))
     if len(classes) < 2:
@@ -124,6 +125,7 @@ def folder(*, root: str, size: int | None = None, test_fraction: float = 0.2, se
             f"'{top}' must hold at least 2 folders, one a class, with images in them ({', '.join(SUFFIXES)}); "
             f"{len(classes)} were found{': ' + classes[0] if classes else ''}. "
             + ("Images lie in it directly: root takes the folder above the class folders." if loose else "Check root.")
+            + "".join(f" {note}" for note in others)
         )
     labels = np.array([classes.index(found[file][1]) for file in files])
     places = np.array([found[file][0] for file in files])
@@ -134,9 +136,8 @@ def folder(*, root: str, size: int | None = None, test_fraction: float = 0.2, se
             given if len(roots) == 2 else split(labels, test_fraction, seed), frames(size), strict=True
         )
     ]
-    notes += (
-        _without_pictures(roots, classes) + _unseen(classes, parts[0], "training") + _unseen(classes, parts[1], "test")
-    )
+    notes += others + _without_pictures(roots, classes)
+    notes += _unseen(classes, parts[0], "training") + _unseen(classes, parts[1], "test")
     mean, std = IMAGENET if size >= 128 or not len(parts[0].labels) else moments(parts[0])
     return DataSet(top.resolve().name, classes, mean, std, size, parts[0], parts[1], notes=tuple(notes))
 
@@ -146,11 +147,18 @@ def frames(size: int) -> tuple[tuple[int, float], tuple[int, float]]:
     return (round(size / kept_share(size)), 1.0), (size, kept_share(size))
 
 
-def _pictures(top: Path) -> list[Path]:
-    """All picture files inside the folders in `top`, in order; hidden ones are passed over."""
+def _files(top: Path) -> list[Path]:
+    """All files inside the folders in `top`, in order; hidden ones are passed over."""
     found = (path for child in top.iterdir() if child.is_dir() for path in child.rglob("*"))
     visible = (path for path in found if not any(part.startswith((".", "__")) for part in path.relative_to(top).parts))
-    return sorted(path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in visible if path.is_file())
+
+
+def _others(files: Sequence[Path]) -> list[str]:
+    """A note on files of kinds that are not read, the most frequent kind first."""
+    kinds = Counter(file.suffix.lower() or "without an ending" for file in files).most_common()
+    few = ", ".join(f"{count} {kind}" for kind, count in kinds[:4]) + ", …" * (len(kinds) > 4)
+    return [f"Left out, of kinds that are not read: {few}. Convert what is a picture."] if files else []
 
 
 def _without_pictures(roots: Sequence[Path], classes: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from store.runs import Run, Status
 
 SAY_EVERY = 1.0  # seconds between two writes of the status
 LONG = 10.0  # seconds of a step after which the status says how much of it is done
+TELLING = 0.05  # share of a step from which it tells how long the whole takes: the first batches take longer
 
 
 @dataclass
@@ -28,6 +29,9 @@ class Progress:
     share: float = 0.0  # of the current step that is done, 0 to 1; 0 where it does not say
     said: float = 0.0
     earlier: dict[str, float] = field(default_factory=dict)  # rates that an earlier process measured
+    worth: dict[str, float] = field(
+        default_factory=dict
+    )  # epochs of training that a step of some kinds takes as long as
     leads: bool = True  # one of several processes that make a run speaks for it
 
     @contextmanager
@@ -46,14 +50,15 @@ class Progress:
         """None before the first epoch, or where nothing is trained the first step, is timed: by an earlier process, too, or
         by the part of it that is done.
 
-        A kind of step that never was counts as long as the average other one, epochs of training not among them: they take
-        a hundred times as long. As long as nothing else is known, only the training counts.
+        A kind of step that never was counts as what it is worth in training, else as long as the average other one, epochs of
+        training not among them: they take a hundred times as long. As long as nothing else is known, only those count.
         """
         now = self.under_way()
         rates = now | self.rates()
-        others = [rates[kind] for kind in rates if kind != "training"]
+        rates = {kind: epochs * rates["training"] for kind, epochs in self.worth.items() if "training" in rates} | rates
+        others = [rates[kind] for kind in rates if kind != "training" and kind not in self.worth]
         trains = self.planned["training"] > self.finished["training"]
-        if ("training" not in rates) if trains else not others:
+        if ("training" not in rates) if trains else not (others or (self.worth and rates)):
             return None
         average, left = sum(others) / max(1, len(others)), 0.0
         for kind, planned in self.planned.items():
@@ -65,12 +70,17 @@ class Progress:
 
     def under_way(self) -> dict[str, float]:
         """Seconds that the current step takes by the part of it that is done, once that tells."""
-        spent = time.monotonic() - self.began
-        return {self.current: spent / self.share} if self.share and spent >= LONG else {}
+        return (
+            {self.current: (time.monotonic() - self.began) / self.share} if self.long and self.share >= TELLING else {}
+        )
+
+    @property
+    def long(self) -> bool:
+        return bool(self.current) and time.monotonic() - self.began >= LONG
 
     def words(self) -> str:
         """What is done at present: a step that takes long with the share of it that is done."""
-        return f"{self.doing}, {self.share:.0%} done" if self.under_way() else self.doing
+        return f"{self.doing}, {min(self.share, 0.99):.0%} done" if self.long and self.share else self.doing
 
     def status(self, state: str = "running", reason: str = "") -> Status:
         done, of = sum(self.finished.values()), sum(self.planned.values())

@@ -391,7 +391,8 @@ def test_damaged_files_are_left_out_with_a_note(tmp_path):
     data = load("folder", {"root": str(tmp_path), "size": 16})
     assert len(data.train.labels) + len(data.test.labels) == 11 and data.classes == ("cat", "dog")
     assert "3 of 14 files" in data.notes[0] and "cut.jpg" in data.notes[0]
-    assert data.notes[1] == "Folders without a readable image are no classes: eel."
+    assert data.notes[1] == "Left out, of kinds that are not read: 1 .txt. Convert what is a picture."
+    assert data.notes[2] == "Folders without a readable image are no classes: eel."
 
 
 def test_a_file_damaged_later_is_named(tmp_path):
@@ -430,6 +431,10 @@ def test_wrong_folders_are_refused(tmp_path):
     make_folder(tmp_path, 2, ("cat",))
     (tmp_path / "dog").mkdir()
     with pytest.raises(BadInput, match="1 were found: cat"):
+        load("folder", {"root": str(tmp_path)})
+    for name in ("a.heic", "b.HEIC", "c.avif", ".hidden.txt"):
+        (tmp_path / "dog" / name).write_bytes(b"what a telephone writes")
+    with pytest.raises(BadInput, match=r"Check root\. Left out, of kinds that are not read: 2 \.heic, 1 \.avif\."):
         load("folder", {"root": str(tmp_path)})
 
 

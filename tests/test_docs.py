@@ -80,6 +80,15 @@ def test_nothing_of_one_machine(document: Path) -> None:
     assert not re.search(r"/(root|home|work|Users|mnt)/\w", document.read_text(encoding="utf-8"))
 
 
+def test_every_benchmark_that_make_starts_knows_quick_and_needs_nothing_named() -> None:
+    passed = re.search(r'case "\$\$file" in (.*?)\) continue', (ROOT / "Makefile").read_text()).group(1)  # type: ignore[union-attr]
+    started = [file for file in ROOT.glob("benchmarks/*.py") if f"*/{file.name}" not in passed.split("|")]
+    assert len(started) > 10
+    for file in started:
+        code = file.read_text(encoding="utf-8")
+        assert '"--quick"' in code and not re.search(r'add_argument\(\s*f?"[^-]', code), file.name
+
+
 def test_files_named_in_the_documents_are_there() -> None:
     files = set(re.findall(r"`((?:app|precompute|store|tests|docs|benchmarks|recipes)/[\w/.-]*)`", TOLD))
     assert not {file for file in files if not (ROOT / file).exists()}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from app import launch
+from precompute import bench
 from precompute.wanted import Saliency
 from store.schema import KINDS, images_per_block
 
@@ -84,7 +86,15 @@ def test_every_setting_named_is_read_somewhere() -> None:
     )
     named = set(re.findall(r"LOUPE_[A-Z_]+", TOLD))
     assert named and all(name in code for name in named)
-    assert set(re.findall(r"LOUPE_[A-Z_]*[A-Z]", code)) - {"LOUPE_COMMIT"} <= named
+    assert set(re.findall(r"LOUPE_[A-Z_]*[A-Z]", code)) <= named
+
+
+def test_runs_are_made_where_there_is_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LOUPE_COMMIT", raising=False)
+    assert bench.provenance(torch.device("cpu"))["commit"] == "unknown"
+    monkeypatch.setenv("LOUPE_COMMIT", "1234567")
+    assert bench.provenance(torch.device("cpu"))["commit"] == "1234567"
 
 
 def test_every_way_to_start_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from precompute.artifacts import worth
+from precompute.bench import open_bench
 from precompute.making import make
 from precompute.progress import Progress
+from precompute.roar.cells import cells
 from store.objects import connect
 from store.runs import Run, Status
 from tests import tiny
@@ -71,13 +74,36 @@ def test_steps_that_never_were_are_not_taken_to_last_as_long_as_a_training(tmp_p
     assert known.seconds_left() == pytest.approx(9 * 1000 + 18 * 45 + 18 * 45)
 
 
+def test_cells_of_remove_and_retrain_count_as_the_trainings_that_they_are(tmp_path: Path) -> None:
+    known = progress(tmp_path, training=13.7, maps=4)
+    known.planned["roar"], known.worth = 55, {"roar": 10.0}
+    assert known.seconds_left() == pytest.approx(9 * 13.7 + 19 * 4 + 55 * 137)
+    known.earlier["roar"] = 150.0
+    assert known.seconds_left() == pytest.approx(9 * 13.7 + 19 * 4 + 55 * 150)
+
+
+def test_what_a_cell_is_worth_follows_from_its_images_and_epochs(tmp_path: Path) -> None:
+    asked = {"techniques": ["gradient"], "controls": ["random"], "fractions": [0.5], "seeds": 2, "epochs": 3}
+    recipe = tiny.recipe(tmp_path, artifacts__roar={**asked, "not_retrained": []}, training__epochs=6)
+    bench = open_bench(connect(str(tmp_path / "store")), recipe)
+    train, test = len(bench.data.train.labels), len(bench.data.test.labels)
+    look = (1 + test / train) / 3  # at all images, forward alone: a third of an epoch with its way back
+    of = worth(bench, {"roar": len(cells(recipe.artifacts.roar)), "attention": 7})
+    assert of == {"roar": pytest.approx(3 + look)}, "each cell is a training of three epochs"
+    assert worth(open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path)), {"roar": 6}) == {}
+
+
 def test_the_first_epoch_of_a_process_counts_as_long_as_an_earlier_one_took(tmp_path: Path) -> None:
     known = progress(tmp_path)
     known.earlier = {"training": 40.0, "maps": 1.0}
     assert known.seconds_left() == pytest.approx(400 + 20)
     known.current, known.began = "training", time.monotonic() - 20
+    known.tick(0.01)  # the first batch decodes the images
+    assert known.seconds_left() == pytest.approx(380 + 20, rel=1e-3)
     known.tick(0.1)  # slower this time
     assert known.seconds_left() == pytest.approx(180 + 9 * 40 + 20, rel=1e-3)
+    known.tick(1.0)
+    assert known.words().endswith("99% done"), "the epoch is still to be stored"
 
 
 def test_nothing_is_said_of_the_time_left_while_only_the_training_is_timed_and_over(tmp_path: Path) -> None:

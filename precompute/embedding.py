@@ -116,7 +116,7 @@ def map_artifact(bench: Bench, perplexity: int, features: Artifact) -> Artifact:
         "perplexity": perplexity,
         "components": tsne.COMPONENTS,
         "seed": bench.recipe.training.seed,
-        "version": 2,
+        "version": 3,
     }
     name = f"embedding-{perplexity}-{digest(facts)}"
     facts |= {key: features.attributes[key] for key in ("evaluation", "dataset")}
@@ -147,7 +147,9 @@ def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[
     seed = bench.recipe.training.seed
     reduced, shards = tsne.reduced(features, seed), {}
     for artifact in artifacts:
-        found = tsne.lay_out(reduced, artifact.attributes["perplexity"], seed=seed, before=before(artifact, epoch))
+        earlier, epochs = before(artifact, epoch)
+        perplexity = artifact.attributes["perplexity"]
+        found = tsne.lay_out(reduced, perplexity, seed=seed, before=earlier, epochs=epochs)
         points = found.points.astype(np.float32)
         trust = tsne.trustworthiness(features, points, seed=seed)
         shards[artifact.path] = shard(points, found.divergence, trust, found.move)
@@ -155,13 +157,13 @@ def compute(bench: Bench, artifacts: Sequence[Artifact], epoch: int) -> Mapping[
     return shards
 
 
-def before(artifact: Artifact, epoch: int) -> np.ndarray | None:
-    """The map of the latest earlier epoch that has one, (N, 2)."""
+def before(artifact: Artifact, epoch: int) -> tuple[np.ndarray | None, int]:
+    """The map of the latest earlier epoch that has one, (N, 2), and how many epochs ago that was."""
     for earlier in reversed([item for item in artifact.marked() if item < epoch]):
         points = artifact.read("points", earlier)
         if np.isfinite(points).all():
-            return points
-    return None
+            return points, epoch - earlier
+    return None, 1
 
 
 def shard(points: np.ndarray, divergence: float, trust: float, move: float) -> Shard:

@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
 COMPONENTS = 50
-FURTHEST = 0.3  # of the map's radius: the mean move that a map may make from the one it starts from
+FURTHEST = 0.3  # of the map's radius: the mean move that a map may make in one epoch from the one it starts from
 FIRST = ((100, 12.0), (250, 1.0))  # iterations and exaggeration, from a map of principal components
 NEXT = (50, 4.0)  # from an earlier map: without any exaggeration it would stay in a worse optimum
 STEP, STEPS = 50, 10  # then so many iterations at a time, at most so often,
@@ -50,14 +50,28 @@ def neighbours(points: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return found, distances
 
 
-def lay_out(reduced: np.ndarray, perplexity: int, *, seed: int, before: np.ndarray | None = None) -> Layout:
+def lay_out(
+    reduced: np.ndarray, perplexity: int, *, seed: int, before: np.ndarray | None = None, epochs: int = 1
+) -> Layout:
     """t-SNE of (n, c), principal components first; with `before` (n, 2) it goes on from there and is turned to fit it.
 
-    From an earlier map it stops before the points have moved by more than FURTHEST on average.
+    From the map of so many `epochs` earlier it stops before the points have moved by more than FURTHEST an epoch on average.
+    Where the features of several epochs have changed so much that points move further than that, a new map is laid out
+    as well, and the better one kept: an earlier map to begin with only holds it back.
     """
     alike = affinities(reduced, perplexity)
-    if before is not None:
-        return gone_on(started(before.astype(np.float64), alike), before)
+    if before is None:
+        return anew(reduced, alike, seed)
+    found = gone_on(started(before.astype(np.float64), alike), before, epochs * FURTHEST)
+    if found.move <= FURTHEST:
+        return found
+    fresh = anew(reduced, alike, seed)
+    points = aligned(fresh.points, before)
+    fresh = Layout(points, fresh.divergence, move(before, points))
+    return fresh if fresh.divergence < found.divergence and fresh.move <= epochs * FURTHEST else found
+
+
+def anew(reduced: np.ndarray, alike: Any, seed: int) -> Layout:
     here = started(beginning(reduced, seed), alike)
     for iterations, exaggeration in FIRST:
         here = optimized(here, iterations, exaggeration)
@@ -81,21 +95,21 @@ def started(points: np.ndarray, alike: Any) -> Any:
     return TSNEEmbedding(points, alike, n_jobs=1, negative_gradient_method=method, theta=COARSE)
 
 
-def gone_on(here: Any, before: np.ndarray) -> Layout:
-    """The best map that can be reached from `before` without moving too far."""
+def gone_on(here: Any, before: np.ndarray, furthest: float) -> Layout:
+    """The best map that can be reached from `before` without moving further than that."""
     there, last = optimized(here, *NEXT), np.inf
     for _ in range(STEPS):
         there = optimized(there, STEP)
         if last - there.kl_divergence < ENOUGH * there.kl_divergence:
             break
         last = there.kl_divergence
-    if move(before, np.asarray(there)) > FURTHEST:
-        there = stopped_short(here, before, np.asarray(there))
+    if move(before, np.asarray(there)) > furthest:
+        there = stopped_short(here, before, np.asarray(there), furthest)
     points = aligned(np.asarray(there), before)
     return Layout(points, divergence(there), move(before, points))
 
 
-def stopped_short(here: Any, before: np.ndarray, best: np.ndarray) -> Any:
+def stopped_short(here: Any, before: np.ndarray, best: np.ndarray, furthest: float) -> Any:
     """A map on the straight way from `before` to `best`, gone on from there a few iterations at a time.
 
     To stop the way that t-SNE takes itself leaves groups where exaggeration has just pressed them together.
@@ -104,14 +118,14 @@ def stopped_short(here: Any, before: np.ndarray, best: np.ndarray) -> Any:
     short, far = 0.0, 1.0
     while far - short > 0.01:
         share = (short + far) / 2
-        if move(before, start + share * (end - start)) > SHORT_OF * FURTHEST:
+        if move(before, start + share * (end - start)) > SHORT_OF * furthest:
             far = share
         else:
             short = share
     there = optimized(started(start + short * (end - start), here.affinities), 0)
     for _ in range(GENTLE_STEPS):
         further = optimized(there, GENTLE)
-        if move(before, np.asarray(further)) > FURTHEST or further.kl_divergence > there.kl_divergence:
+        if move(before, np.asarray(further)) > furthest or further.kl_divergence > there.kl_divergence:
             break
         there = further
     return there

@@ -143,6 +143,35 @@ def test_a_map_stopped_short_is_no_worse_than_half_way() -> None:
     assert tsne.trustworthiness(other, held.points) > tsne.trustworthiness(other, before) + 0.1
 
 
+def test_a_map_of_several_epochs_later_may_move_as_often_and_is_held_back_by_none() -> None:
+    """As of an untrained network, and the next whose weights are kept: held at a third of the way, it would show neither."""
+    random = np.random.default_rng(3)
+    other = CLUSTERS[random.permutation(120)]
+    before = tsne.lay_out(tsne.reduced(CLUSTERS, 0), 20, seed=0).points
+    anew = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0)
+    held = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before)
+    found = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before, epochs=6)
+    assert held.move <= tsne.FURTHEST < found.move <= 6 * tsne.FURTHEST
+    assert found.divergence <= anew.divergence < held.divergence
+    assert tsne.trustworthiness(other, found.points) >= tsne.trustworthiness(other, anew.points) - 0.01
+    assert found.move == pytest.approx(tsne.move(before, found.points))
+    twice = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before, epochs=2)
+    assert twice.move <= 2 * tsne.FURTHEST
+
+
+def test_an_epoch_goes_on_from_the_latest_map_there_is_and_knows_how_long_ago_that_was(tmp_path: Path) -> None:
+    changes = asked(tmp_path, training__epochs=5, evaluation__keep=2)
+    run = making.make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, **changes))
+    found = next(item for item in run.of_kind("embedding") if item.attributes["perplexity"] == 3)
+    assert found.marked() == (0, 2, 4, 5)
+    for epoch, earlier in ((2, 0), (4, 2), (5, 4)):
+        points, epochs = embedding.before(found, epoch)
+        np.testing.assert_array_equal(points, found.read("points", earlier))
+        assert epochs == epoch - earlier
+        assert found.read("move", epoch) <= epochs * tsne.FURTHEST
+    assert embedding.before(found, 0) == (None, 1)
+
+
 @pytest.mark.parametrize("features", [np.zeros((40, 5), np.float32), np.ones((40, 1), np.float32)])
 def test_points_that_are_all_equal_make_a_map_too(features: np.ndarray) -> None:
     """As of a network whose units are dead."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from app import shell
 from app.edge import plain
 from app.epochs import choose_epoch
 
@@ -17,7 +18,7 @@ def not_asked_for(what: str, section: str, more: str = "") -> None:
         + (f" {more}" if more else ""),
         icon=":material/info:",
     )
-    st.code(f"{section}\n\n# then: python -m precompute run RECIPE.toml", language="toml")
+    st.code(f"{section}\n\n# then: {shell.PRECOMPUTE} run RECIPE.toml", language="toml")
 
 
 def offer_nearest(epoch: int, there: Iterable[int], key: str | None = None) -> None:

@@ -12,6 +12,8 @@ from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 from streamlit.dataframe_util import convert_anything_to_arrow_bytes, convert_arrow_table_to_arrow_bytes
 
+from app import ground
+
 PETROFF = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 SPLIT_NAMES = ("train", "test")
 SPLIT_COLOURS = (PETROFF[3], PETROFF[0])
@@ -36,17 +38,15 @@ def spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
 
 
 def with_tables(made: dict[str, Any], tables: Mapping[int, pd.DataFrame]) -> dict[str, Any]:
-    """A specification with some of its tables replaced, by their number: building a chart costs a hundred times more."""
+    """A specification with other tables, by their number, for the page's ground: building a chart costs a hundred times more."""
     changed = {f"table{index}": arrow(table) for index, table in tables.items()}
-    return {**made, "datasets": {**made["datasets"], **changed}}
+    return {**ground.lifted(made), "datasets": {**made["datasets"], **changed}}
 
 
 def arrow(table: pd.DataFrame) -> bytes:
     """A table without its index, for half of what pandas takes to tell Arrow all it knows of it."""
     columns = [pa.array(table[name].array, from_pandas=True) for name in table.columns]
-    return convert_arrow_table_to_arrow_bytes(
-        pa.Table.from_arrays(columns, names=[str(name) for name in table.columns])
-    )
+    return convert_arrow_table_to_arrow_bytes(pa.Table.from_arrays(columns, names=[*map(str, table.columns)]))
 
 
 def specified(chart: alt.TopLevelMixin) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def accuracy_bars(epochs: Sequence[int], accuracy: np.ndarray, *, marked: int) -
         )
         .add_params(pick)
     )
-    return alt.layer(band(marked, x), bars).properties(height=HEIGHT, padding=PADDING)
+    return alt.layer(band(marked, x, epochs), bars).properties(height=HEIGHT, padding=PADDING)
 
 
 def loss_lines(epochs: Sequence[int], loss: np.ndarray, *, marked: int) -> alt.LayerChart:
@@ -141,14 +141,14 @@ def loss_lines(epochs: Sequence[int], loss: np.ndarray, *, marked: int) -> alt.L
             tooltip=["epoch:O", "images:N", alt.Tooltip("value:Q", format=".4f", title="cross entropy")],
         )
     )
-    return alt.layer(band(marked, x), lines).properties(height=HEIGHT, padding=PADDING)
+    return alt.layer(band(marked, x, epochs), lines).properties(height=HEIGHT, padding=PADDING)
 
 
-def band(marked: int, x: alt.X) -> alt.Chart:
-    """A pale band behind one epoch. It stands out above the chart: bars of 100% would hide it."""
+def band(marked: int, x: alt.X, epochs: Sequence[int]) -> alt.Chart:
+    """A pale band behind one epoch of several. It stands out above the chart: bars of 100% would hide it."""
     return (
         alt.Chart(marked_epoch(marked))
-        .mark_bar(color="#808080", opacity=0.22, tooltip=None, width=alt.RelativeBandSize(1))
+        .mark_bar(color="#808080", opacity=0.22 if len(epochs) > 1 else 0, tooltip=None, width=alt.RelativeBandSize(1))
         .encode(x=x, y=alt.value("height"), y2=alt.value(-7))
     )
 

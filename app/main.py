@@ -31,6 +31,8 @@ STYLE = """<style>
 *:has(> .st-key-unseen) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .katex-display { padding: 0.3em 0; }
 [data-testid^="stBaseButton-primary"]:enabled, [data-baseweb="tag"] { color: light-dark(#ffffff, #121417); }
+[data-testid="stButtonGroup"] [role="radiogroup"] button { min-height: 2.5rem; }
+[data-testid="stCaptionContainer"] code { color: light-dark(#000000, #ffffff); font-size: 0.85em; }
 [class*="st-key-wide"] { overflow-x: auto; }
 [class*="st-key-wide"] td { white-space: nowrap; }
 @media (max-width: 1000px) {
@@ -40,6 +42,9 @@ STYLE = """<style>
     [class*="st-key-halves"] > div > div > [data-testid="stColumn"] { width: 100%; flex: 1 1 auto; }
     [class*="st-key-wide"] table { font-size: 0.8rem; }
     [class*="st-key-wide"] :is(th, td) { padding: 0.35rem 0.25rem; }
+    :is([class*="st-key-inside-"], .st-key-testing-compact) { height: auto; flex: none; overflow: visible; }
+    :has(> :is([class*="st-key-inside-"], .st-key-testing-compact)) { height: auto; flex: none; }
+    :has(> [class*="st-key-inside-"]) { max-height: 21rem; overflow: auto; padding-bottom: 1rem; }
     .st-key-play [data-testid="stMarkdownContainer"] { display: none; }
     .st-key-bar > div > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
     .st-key-bar > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:first-child { flex: 1 0 100%; }

@@ -1,11 +1,10 @@
 """How a run is getting on, in words that renew themselves while somebody computes it, and only then."""
 
-import os
 from collections.abc import Callable
 
 import streamlit as st
 
-from app import reading, renewing
+from app import reading, renewing, shell
 from app.edge import plain, plain_errors
 from store.runs import Run, Status
 from store.shards import Artifact
@@ -14,9 +13,9 @@ SECONDS = 2
 
 
 def progress(run: Run, status: Status, epochs: tuple[int, ...]) -> str:
-    """One line about a running run: "training, epoch 7 of 12 is finished, about 40 s left"."""
+    """One line about a running run: "training epoch 8 of 12, epoch 7 of 12 can be looked at, about 40 s left"."""
     doing = status.doing or "computing"
-    finished = f", epoch {epochs[-1]} of {run.epochs} is finished" if epochs else ""
+    finished = f", epoch {epochs[-1]} of {run.epochs} can be looked at" if epochs else ""
     left = f", about {duration(status.seconds_left)} left" if status.seconds_left is not None else ""
     return f"{doing}{finished}{left}"
 
@@ -101,9 +100,8 @@ def nothing_yet() -> None:
         )
         st.code("make demo", language="bash")
         st.markdown("The same without make, or with a recipe of your own:")
-        st.code("python -m precompute run recipes/demo.toml", language="bash")
-        named = " Give these commands the same `LOUPE_STORE` as the app has." * bool(os.environ.get("LOUPE_STORE"))
-        st.caption(f"The page fills by itself as soon as the first epoch is finished.{named}")
+        st.code(f"{shell.PRECOMPUTE} run recipes/demo.toml", language="bash")
+        st.caption(f"The page fills by itself as soon as the first epoch is finished. {shell.same_store()}")
 
 
 @st.fragment(run_every=SECONDS)

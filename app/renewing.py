@@ -215,7 +215,7 @@ def shows_work(*runs: Run) -> None:
 
     def look() -> Seen:
         said = [reading.status(run) for run in runs]
-        return Seen(tuple(one.state for one in said), tuple((one.doing, one.done) for one in said), whole=False)
+        return Seen(tuple(one.state for one in said), tuple(one.done for one in said), whole=False)
 
     shows(("work", *runs), look)
 

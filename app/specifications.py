@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from app import charts
+from app import charts, ground
 from app.memory import HASHES, Memory
 
 KEPT = Memory(600, 32 * 1024**2)
@@ -28,9 +28,10 @@ def made(make: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
 
 
 def known(key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    key = (key, ground.is_dark())
     if found := KEPT.get(key):
         return found[0]
-    made = make()
+    made = ground.lifted(make())
     KEPT.put(key, made, sum(map(len, made["datasets"].values())))
     return made
 

@@ -101,10 +101,10 @@ def main() -> None:
     for name, default in (("images", 1000), ("classes", 100), ("epochs", 4), ("moves", 3)):
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--page", action="append", choices=[page or "overview" for page in PAGES], help="only these")
-    options.add_argument("--quick", action="store_true", help="a store of 200 images and 10 classes")
+    options.add_argument("--quick", action="store_true", help="a store of 500 images and 10 classes")
     asked = options.parse_args()
     if asked.quick:
-        asked.images, asked.classes, asked.moves = 200, 10, 1
+        asked.images, asked.classes, asked.moves = 500, 10, 1
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("LOUPE_STORE", folder)
         if not run_ids(connect()):

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -46,7 +47,8 @@ def main() -> None:
         bench = open_bench(connect(folder), parse(fields))
         bench.progress.say = lambda *_: None  # type: ignore[method-assign]
         learner, pixels = train.start(bench), train.TrainingImages(bench)
-        images = pixels.held.float().div(255).contiguous(memory_format=torch.channels_last)  # (N, C, H, W)
+        raw = pixels.to_tensor(bench.data.train.read(np.arange(len(pixels))))  # uint8 (N, C, H, W)
+        images = raw.float().div(255).contiguous(memory_format=torch.channels_last)
         other = train.start(bench)
         seconds: dict[str, list[float]] = {"bare": [], "loupe": []}
         for epoch in range(epochs + 1):

@@ -21,7 +21,7 @@ class Kind:
 
     `needs`: kinds whose shard of the same epoch `compute` reads; another process may still be at it. `chained`: it reads
     its own shard of the epoch before, too. `late`: it takes so long that the training goes first. `parts`: how many tasks
-    an epoch has. `epochs`: those it is computed of.
+    an epoch has. `epochs`: those it is computed of. `typical`: whether a shard takes as long as most others.
 
     Where `shards` is another word than epoch, its shards are numbers of that, and `epochs` gives those. They are computed
     once the training is over, kind by kind, each as soon as the shards of other artifacts are there that `reads` names.
@@ -35,6 +35,7 @@ class Kind:
     late: bool = False
     parts: Callable[[Bench], int] = lambda bench: 1
     epochs: Callable[[Bench], Sequence[int]] = Bench.kept_epochs
+    typical: Callable[[Artifact, int], bool] = lambda artifact, index: True
     shards: str = "epoch"
     reads: Callable[[Bench, Artifact, int], Sequence["Needed"]] = lambda bench, artifact, index: ()
 
@@ -106,7 +107,8 @@ def carry_out(bench: Bench, task: Task) -> None:
     kind = KINDS[task.kind]
     of = task.artifacts[0].promised
     which = f" of epoch {task.epoch}" if kind.by_epoch else f", {kind.shards} {of.index(task.epoch) + 1} of {len(of)}"
-    with bench.progress.step(task.kind, f"{kind.doing}{which}"):
+    typical = all(kind.typical(artifact, task.epoch) for artifact in task.artifacts)
+    with bench.progress.step(task.kind, f"{kind.doing}{which}", typical=typical):
         shards = kind.compute(bench, task.artifacts, task.epoch)
         for artifact in task.artifacts:
             artifact.write(task.epoch, shards[artifact.path])
@@ -127,15 +129,16 @@ def planned(bench: Bench) -> dict[str, int]:
     return counts
 
 
-def worth(bench: Bench, steps: Mapping[str, int]) -> dict[str, float]:
-    """Epochs of training that one step of Remove and Retrain takes as long as, by kind, of which there are so many steps."""
+def worth(bench: Bench) -> dict[str, float]:
+    """Epochs of training that one step of Remove and Retrain takes as long as, by kind."""
     asked, trained = bench.recipe.artifacts.roar, len(bench.data.train.labels) - len(bench.recipe.training.leave_out)
     if asked is None or not bench.run.epochs or not trained:
         return {}
     facts = {"test_images": len(bench.data.test.labels)}
     train, test = cost.used(asked, facts, trained, len(bench.run.classes))
     work = cost.work(asked, train, test, bench.run.epochs)
-    return {kind: images / trained / steps[kind] for kind, images in work.items() if steps.get(kind)}
+    steps = {kind: len(KINDS[kind].epochs(bench)) * KINDS[kind].parts(bench) for kind in work}
+    return {kind: images / trained / steps[kind] for kind, images in work.items() if steps[kind]}
 
 
 def finished(bench: Bench) -> dict[str, int]:
@@ -256,6 +259,7 @@ KINDS: dict[str, Kind] = {
         grid.compute,
         late=True,
         epochs=grid.count,
+        typical=grid.typical,
         shards="cell",
         reads=grid.reads,
     ),

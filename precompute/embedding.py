@@ -11,9 +11,11 @@ from precompute.bench import Bench, Shard
 from precompute.recipe import digest
 from precompute.saliency.passes import arithmetic, hooked
 from store.errors import BadInput
+from store.runs import Run
 from store.shards import Artifact
 
 NEIGHBOURS = 10
+VERSION = 3  # of the maps: others than this one makes
 
 
 # Features
@@ -116,7 +118,7 @@ def map_artifact(bench: Bench, perplexity: int, features: Artifact) -> Artifact:
         "perplexity": perplexity,
         "components": tsne.COMPONENTS,
         "seed": bench.recipe.training.seed,
-        "version": 3,
+        "version": VERSION,
     }
     name = f"embedding-{perplexity}-{digest(facts)}"
     facts |= {key: features.attributes[key] for key in ("evaluation", "dataset")}
@@ -126,6 +128,15 @@ def map_artifact(bench: Bench, perplexity: int, features: Artifact) -> Artifact:
         return bench.run.add(name, "embedding", {}, (), facts | {"obstacle": reason})
     sizes = {"epoch": bench.run.epochs + 1, "image": count, "axis": 2}
     return bench.run.add(name, "embedding", sizes, bench.kept_epochs(), facts)
+
+
+def drop_outdated(run: Run) -> None:
+    """Takes away maps that an earlier version began and did not finish: nothing makes those any more."""
+    for item in run.of_kind("embedding"):
+        if item.attributes.get("version", 0) < VERSION and item.missing():
+            run.objects.delete_each([stat.path for stat in run.objects.under(item.path)])
+            run.objects.clear(item.path)
+            run.opened.pop(item.name, None)
 
 
 def steps(bench: Bench) -> int:

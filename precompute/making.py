@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from precompute import elsewhere, thumbnails
+from precompute import elsewhere, embedding, thumbnails
 from precompute.artifacts import carry_out, finished, planned, tasks, worth
 from precompute.bench import Bench, open_bench
 from precompute.recipe import Recipe
@@ -92,10 +92,11 @@ def deleted(run: Run) -> bool:
 def begin(bench: Bench) -> None:
     """Plans the work."""
     bench.progress.earlier = dict(bench.run.status().rates)  # first: what plans may speak, and replace the status
+    embedding.drop_outdated(bench.run)
     if bench.run.origin == "trained":
         allocate(bench)
     bench.progress.planned.update(planned(bench))
-    bench.progress.worth = worth(bench, bench.progress.planned)
+    bench.progress.worth = worth(bench)
     if bench.run.artifact("weights").marked():
         bench.progress.finished = Counter(finished(bench))
 

@@ -35,13 +35,14 @@ class Progress:
     leads: bool = True  # one of several processes that make a run speaks for it
 
     @contextmanager
-    def step(self, kind: str, doing: str) -> Iterator[None]:
-        """One step of a kind while it is under way; it counts when it ends without an error."""
+    def step(self, kind: str, doing: str, *, typical: bool = True) -> Iterator[None]:
+        """One step of a kind while it is under way; it counts when it ends without an error. `typical`: others take as long."""
         self.doing, self.current, self.began, self.share = doing, kind, time.monotonic(), 0.0
         self.say()
         yield
-        self.seconds[kind] += time.monotonic() - self.began
-        self.timed[kind] += 1
+        if typical:
+            self.seconds[kind] += time.monotonic() - self.began
+            self.timed[kind] += 1
         self.finished[kind] += 1
         self.current, self.share = "", 0.0
         self.say()
@@ -55,7 +56,9 @@ class Progress:
         """
         now = self.under_way()
         rates = now | self.rates()
-        rates = {kind: epochs * rates["training"] for kind, epochs in self.worth.items() if "training" in rates} | rates
+        known = (rates[kind] / epochs for kind, epochs in self.worth.items() if kind in rates and epochs)
+        epoch = rates.get("training") or max(known, default=0.0)  # of training: told by what is worth some, too
+        rates = {kind: epochs * epoch for kind, epochs in self.worth.items() if epoch} | rates
         others = [rates[kind] for kind in rates if kind != "training" and kind not in self.worth]
         trains = self.planned["training"] > self.finished["training"]
         if ("training" not in rates) if trains else not (others or (self.worth and rates)):

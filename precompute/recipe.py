@@ -65,8 +65,9 @@ class Training(Section):
         "constant", description="how the learning rate changes over the run"
     )
     step_epochs: int = Field(
-        10, ge=1, le=10_000, description="with schedule = step: epochs between two drops to a tenth"
-    )
+        10, ge=1, le=10_000, description="with schedule = step: epochs between two drops to a tenth",
+        json_schema_extra={"with": {"training.schedule": "step"}},
+    )  # fmt: skip
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD (Nesterov's form) and RMSprop")
     weight_decay: float = Field(
         0, ge=0, le=1, description="shrinks the weights at each step", json_schema_extra={"scale": "log"}
@@ -124,7 +125,7 @@ class Evaluation(Section):
     train_images: int = Field(
         5_000, ge=1, description="training images (at most) on which training accuracy is measured"
     )
-    keep: int = Field(1, ge=1, description="keep the weights of every n-th epoch (the last one always)")
+    keep: int = Field(1, ge=1, title="Keep every n-th epoch", description="weights of every n-th epoch and of the last")
 
     @field_validator("images", mode="before")
     @classmethod

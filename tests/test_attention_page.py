@@ -142,6 +142,30 @@ def test_while_a_run_goes_on_nothing_is_settled(tmp_path: Path, monkeypatch: pyt
     assert chart(page)[1]["epoch"].max() == 1
 
 
+def test_of_one_epoch_there_is_no_change_to_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_attended(tmp_path, finished=0, done=(0,))
+    page = opened(tmp_path, monkeypatch)
+    assert "only one epoch has maps" in texts(page)
+    assert not [item for item in page.get("vega_lite_chart") if "rank correlation of the maps" in item.proto.spec]
+    assert "Maps are compared with those of epoch 1, which is not finished yet." in texts(page)
+
+
+def test_what_the_maps_are_compared_with_is_never_promised_in_vain() -> None:
+    def said(promised: tuple[int, ...], epochs: tuple[int, ...], first: int | None) -> str:
+        now = SimpleNamespace(epoch=0, epochs=epochs)
+        of = SimpleNamespace(artifact=SimpleNamespace(promised=promised), selection=now)
+        return settling.none(of, first, "cat")  # type: ignore[arg-type]
+
+    assert (
+        said((0, 3), (0,), 3)
+        == said((0,), (0,), None)
+        == "Maps of two trained epochs are compared; this run keeps fewer."
+    )
+    assert said((0, 1, 2), (0,), 1).endswith("of epoch 1, which is not finished yet.")
+    assert said((0, 1, 2), (0, 1), 1).endswith("there is no later epoch yet.")
+    assert said((0, 1, 2), (0, 1, 2), 1).endswith("choose a later epoch.")
+
+
 def test_without_boxes_one_is_told_to_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_attended(tmp_path, regions=())
     page = opened(tmp_path, monkeypatch)

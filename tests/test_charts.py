@@ -2,17 +2,22 @@
 
 import json
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import altair as alt
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
+from scipy.spatial.distance import pdist
 
-from app import charts
+from app import charts, ground, specifications
 from app.overview import measures, zoomed
+from app.sanity import charts as sanity_charts
 
 MATRICES = some.integers(2, 7).flatmap(lambda side: arrays.arrays(np.int64, (side, side), elements=some.integers(0, 5)))
 
@@ -55,6 +60,12 @@ def test_every_epoch_and_split_is_one_bar_that_begins_at_zero() -> None:
 def test_the_band_of_the_marked_epoch_is_as_wide_as_its_bars() -> None:
     made = charts.spec(charts.accuracy_bars((0,), np.array([[0.1, 0.2]]), marked=0))
     assert made["layer"][0]["mark"]["width"] == {"band": 1}  # else a tenth is missing, on one side
+
+
+@pytest.mark.parametrize("draw", [charts.accuracy_bars, charts.loss_lines])
+def test_one_epoch_alone_is_not_marked(draw: Callable[..., alt.LayerChart]) -> None:
+    alone, several = (charts.spec(draw(range(count), np.ones((count, 2)), marked=0)) for count in (1, 2))
+    assert alone["layer"][0]["mark"]["opacity"] == 0 and several["layer"][0]["mark"]["opacity"] > 0
 
 
 def test_every_class_of_a_small_matrix_is_named() -> None:
@@ -173,6 +184,59 @@ def test_colours_are_those_of_the_theme() -> None:
     assert tuple(theme["chartCategoricalColors"]) == charts.PETROFF
 
 
+# Of linear RGB: what the colour-blind see (Machado, Oliveira and Fernandes, 2009), and Oklab (Ottosson, 2020)
+SEEN = {
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+CONES = [[0.41222, 0.53633, 0.05145], [0.2119, 0.6807, 0.1074], [0.0883, 0.28172, 0.62998]]
+OKLAB = [[0.21045, 0.79362, -0.00407], [1.978, -2.42859, 0.45059], [0.0259, 0.78277, -0.80868]]
+
+
+def linear(colour: str) -> np.ndarray:
+    share = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(*colours: str) -> float:
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in colours)
+    return (high + 0.05) / (low + 0.05)
+
+
+def apart(palette: Sequence[str], sight: str) -> float:
+    """The distance of the two colours that are most alike."""
+    seen = np.array([OKLAB @ np.cbrt(CONES @ np.clip(SEEN[sight] @ linear(colour), 0, 1)) for colour in palette])
+    return float(pdist(seen).min())
+
+
+def test_colours_are_seen_on_a_dark_ground() -> None:
+    theme = tomllib.loads((Path(__file__).parent.parent / ".streamlit/config.toml").read_text(encoding="utf-8"))[
+        "theme"
+    ]
+    assert set(ground.LIFTED) < set(charts.PETROFF)
+    assert all(contrast(colour, theme["dark"]["backgroundColor"]) >= 3.2 for colour in ground.replaced(charts.PETROFF))
+
+
+@pytest.mark.parametrize("sight", SEEN)
+def test_lifted_colours_are_told_apart_as_well_as_petroffs(sight: str) -> None:
+    worst = min(apart(charts.PETROFF, other) for other in SEEN)
+    assert apart(ground.replaced(charts.PETROFF), sight) >= worst
+
+
+def test_a_chart_on_a_dark_page_has_the_lifted_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn_in(colour: str) -> alt.Chart:
+        return alt.Chart(pd.DataFrame({"x": [1]})).mark_point(color=colour).encode(x="x:Q")
+
+    purple = charts.PETROFF[4]
+    for dark, colour in ((False, purple), (True, ground.LIFTED[purple]), (False, purple)):
+        monkeypatch.setattr(ground, "is_dark", lambda dark=dark: dark)
+        made = specifications.kept(drawn_in, purple)
+        assert made["mark"]["color"] == colour
+        assert charts.with_tables(charts.spec(drawn_in(purple)), {})["mark"]["color"] == colour
+
+
 # The interval beside the accuracy
 
 
@@ -188,3 +252,12 @@ def test_interval_holds_the_share_and_stays_between_zero_and_one(count: int, par
     low, high = measures.interval(share, count)
     assert 0 <= low <= share + 1e-12
     assert share - 1e-12 <= high <= 1
+
+
+def test_colours_and_dashes_of_the_sanity_page_have_one_legend() -> None:
+    titles, control = ["one", "random"], [False, True]
+    values = sanity_charts.down_table(titles, ["top"], np.full((2, 1, 3), 0.5), control)
+    line, _ = sanity_charts.down(values, titles, control, "spearman", along="drawn anew").to_dict()["layer"]
+    colour, dash = line["encoding"]["color"], line["encoding"]["strokeDash"]
+    assert (colour["legend"], colour["sort"]) == (dash["legend"], dash["sort"])
+    assert dash["scale"]["range"] == [[1, 0], [3, 3]]

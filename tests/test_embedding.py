@@ -159,17 +159,39 @@ def test_a_map_of_several_epochs_later_may_move_as_often_and_is_held_back_by_non
     assert twice.move <= 2 * tsne.FURTHEST
 
 
-def test_an_epoch_goes_on_from_the_latest_map_there_is_and_knows_how_long_ago_that_was(tmp_path: Path) -> None:
+def test_an_epoch_goes_on_from_the_latest_map_there_is_and_knows_how_long_ago_that_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, lay_out = [], tsne.lay_out
+    monkeypatch.setattr(tsne, "lay_out", lambda *of, **how: seen.append((of[1], how["epochs"])) or lay_out(*of, **how))
     changes = asked(tmp_path, training__epochs=5, evaluation__keep=2)
     run = making.make(connect(str(tmp_path / "store")), tiny.recipe(tmp_path, **changes))
     found = next(item for item in run.of_kind("embedding") if item.attributes["perplexity"] == 3)
     assert found.marked() == (0, 2, 4, 5)
+    assert [epochs for perplexity, epochs in seen if perplexity == 3] == [1, 2, 2, 1]
     for epoch, earlier in ((2, 0), (4, 2), (5, 4)):
         points, epochs = embedding.before(found, epoch)
         np.testing.assert_array_equal(points, found.read("points", earlier))
         assert epochs == epoch - earlier
         assert found.read("move", epoch) <= epochs * tsne.FURTHEST
     assert embedding.before(found, 0) == (None, 1)
+
+
+def test_maps_that_an_earlier_version_left_unfinished_go_and_finished_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, objects = tiny.recipe(tmp_path, **asked(tmp_path)), connect(str(tmp_path / "store"))
+    monkeypatch.setattr(embedding, "VERSION", 2)
+    made = make(objects, recipe)
+    old = {
+        item.attributes["perplexity"]: item for item in made.of_kind("embedding") if "obstacle" not in item.attributes
+    }
+    objects.delete_each([f"{old[3].path}/done/{old[3].marked()[-1]}.json", f"{made.path}/summary.json"])
+    monkeypatch.setattr(embedding, "VERSION", 3)
+    run = make(connect(str(tmp_path / "store")), recipe)
+    versions = sorted((item.attributes["perplexity"], item.attributes["version"]) for item in run.of_kind("embedding"))
+    assert (3, 2) not in versions and {(3, 3), (5, 2), (5, 3)} <= set(versions)
+    assert run.status().state == "finished" and not list(objects.under(old[3].path))
 
 
 @pytest.mark.parametrize("features", [np.zeros((40, 5), np.float32), np.ones((40, 1), np.float32)])

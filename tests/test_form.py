@@ -100,6 +100,18 @@ def test_a_field_added_to_the_schema_appears_with_its_range() -> None:
     assert json.loads(added.set_value(2.5).run().text[0].value)["warmup"] == 2.5
 
 
+def test_a_field_that_counts_for_nothing_is_not_to_be_typed_into() -> None:
+    app = drawn()
+    assert app.number_input(key="form.run.training.step_epochs").disabled
+    app.selectbox(key="form.run.training.schedule").set_value("step").run()
+    assert not app.number_input(key="form.run.training.step_epochs").disabled
+    assert not app.number_input(key="form.run.training.momentum").disabled
+
+
+def test_the_kept_epochs_are_asked_for_in_words() -> None:
+    assert drawn().number_input(key="form.run.evaluation.keep").label == "Keep every n-th epoch"
+
+
 def test_nothing_is_changed_at_first() -> None:
     app = drawn()
     assert not app.exception

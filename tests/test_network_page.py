@@ -417,7 +417,8 @@ def test_another_epoch_offers_the_one_that_is_there(visit: Callable[..., AppTest
 
 def test_what_is_still_to_be_computed_is_said(visit: Callable[..., AppTest], tmp_path: Path) -> None:
     make_network_world(tmp_path, at=())
-    assert "still to be computed" in texts(visit(at=tmp_path))
+    said = texts(visit(at=tmp_path))
+    assert "still to be computed. No epoch has them yet." in said and "epoch is there yet" not in said
 
 
 def test_a_run_deleted_under_the_page_is_said(visit: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_empty_store_says_how_to_fill_it(folder: Path, page: str) -> None:
 def test_empty_store_of_another_place_says_that_the_commands_have_to_be_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert "same `LOUPE_STORE` as the app" in words(opened("app/views/overview.py"))
+    assert "same LOUPE_STORE as the app" in words(opened("app/views/overview.py"))
     monkeypatch.delenv("LOUPE_STORE")
     monkeypatch.setattr(reading, "DEFAULT_ADDRESS", str(tmp_path / "artifacts"))
     assert "LOUPE_STORE" not in words(opened("app/views/overview.py"))
@@ -226,7 +226,7 @@ def test_live_run_shows_what_is_there_and_moves_nothing(folder: Path, page: str)
     worlds.make_world(folder, epochs=5, finished=2)
     app = opened(page)
     sound(app)
-    assert "training, epoch 2 of 5 is finished, about 40 s left" in words(app)
+    assert "training, epoch 2 of 5 can be looked at, about 40 s left" in words(app)
     assert epoch_of(app) == 2
     worlds.make_world(folder, epochs=5, finished=3)
     later(app)

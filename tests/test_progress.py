@@ -8,11 +8,12 @@ import pytest
 
 from precompute.artifacts import worth
 from precompute.bench import open_bench
-from precompute.making import make
+from precompute.making import begin, make
 from precompute.progress import Progress
-from precompute.roar.cells import cells
+from precompute.roar.grid import typical
 from store.objects import connect
 from store.runs import Run, Status
+from store.shards import Artifact
 from tests import tiny
 
 
@@ -88,9 +89,31 @@ def test_what_a_cell_is_worth_follows_from_its_images_and_epochs(tmp_path: Path)
     bench = open_bench(connect(str(tmp_path / "store")), recipe)
     train, test = len(bench.data.train.labels), len(bench.data.test.labels)
     look = (1 + test / train) / 3  # at all images, forward alone: a third of an epoch with its way back
-    of = worth(bench, {"roar": len(cells(recipe.artifacts.roar)), "attention": 7})
-    assert of == {"roar": pytest.approx(3 + look)}, "each cell is a training of three epochs"
-    assert worth(open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path)), {"roar": 6}) == {}
+    begin(bench)
+    assert bench.progress.worth["roar"] == pytest.approx(3 + look), "each cell is a training of three epochs"
+    assert bench.progress.worth.keys() <= {"roar", "ranking", "faithfulness"}
+    assert worth(open_bench(connect(str(tmp_path / "store")), tiny.recipe(tmp_path))) == {}
+
+
+def test_a_look_at_a_cell_tells_nothing_of_the_trainings_that_follow(tmp_path: Path) -> None:
+    known = progress(tmp_path, training=10, maps=1)
+    known.planned["roar"], known.worth = 6, {"roar": 5.0}
+    with known.step("roar", "a look", typical=False):
+        pass
+    assert known.seconds_left() == pytest.approx(9 * 10 + 19 + 5 * 50)
+    cells_of = [{"retrained": ""}, {"retrained": "mean"}, {"retrained": ""}]
+    grid = Artifact(known.run.objects, "grid", {"cells": cells_of, "promised": [0, 1, 2]})
+    assert [typical(grid, index) for index in range(3)] == [False, True, False]
+    looks = Artifact(known.run.objects, "grid", {"cells": cells_of, "promised": [0, 2]})
+    assert typical(looks, 0), "where nothing else is promised"
+
+
+def test_what_is_worth_some_training_tells_how_long_that_takes(tmp_path: Path) -> None:
+    known = progress(tmp_path)
+    known.planned = Counter({"training": 10, "ranking": 2, "roar": 4})
+    known.finished = Counter({"training": 10, "ranking": 1})
+    known.worth, known.earlier = {"ranking": 2.0, "roar": 5.0}, {"ranking": 8.0}
+    assert known.seconds_left() == pytest.approx(8 + 4 * 5 * 4)
 
 
 def test_the_first_epoch_of_a_process_counts_as_long_as_an_earlier_one_took(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_an_empty_queue_says_how_to_fill_it(folder: Path) -> None:  # noqa: F811
     app = opened(PAGE)
     sound(app)
     assert "python -m precompute enqueue recipes/" in words(app)
+    assert "Nothing is waiting." in words(app) and "No run is asked for" not in words(app)
     assert "No worker is running" in words(app)
     assert "Last night" not in words(app)
 

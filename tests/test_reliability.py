@@ -59,6 +59,7 @@ def test_what_is_good_passes_and_says_by_which_numbers(run: Run) -> None:
     assert "ρ 1.00; logits differ by 3e-06" in there["shift"].words
     assert "ρ 0.10" in there["randomisation"].words and "edge detector 1.00" in there["randomisation"].words
     assert "below 0.50" in there["randomisation"].rule
+    assert there["randomisation"].figure == "|ρ| 0.10", "the larger of both, without its sign"
     said = "64% right on average, random, blurred 79% (2 trainings a share, 400 test images)"
     assert said in plain(there["roar"].words)
     assert all(row.rule and row.figure for row in found.checked), "no verdict without its numbers"
@@ -179,7 +180,7 @@ def test_numbers_in_words() -> None:
 def test_a_badge_has_the_numbers_and_leads_to_the_card(run: Run) -> None:
     badge = badges.badge(run, run.artifact("evaluation-0a"), LAST, maps(run, "grad-cam"))
     assert (badge.words, badge.short, badge.icon) == ("passes 1 of 2 checks", "1 of 2 checks", "rule")
-    assert "Randomisation: fails (ρ 0.90)" in badge.help
+    assert "Randomisation: fails (|ρ| 0.90)" in badge.help
     found = urlsplit(badge.address)
     words = {name: values[0] for name, values in parse_qs(found.query).items()}
     assert found.path == "reliability"
@@ -240,7 +241,7 @@ def test_the_page_has_a_card_a_technique_with_the_same_rows(visit: Callable[...,
 
 def test_the_overview_names_every_verdict_with_its_number(visit: Callable[..., AppTest]) -> None:
     said = texts(visit())
-    assert "3 of 3" in said and ":material/cancel: ρ 0.90" in said and "[CAM](methods?about=cam&run=" in said
+    assert "3 of 3" in said and ":material/cancel: |ρ| 0.90" in said and "[CAM](methods?about=cam&run=" in said
 
 
 def test_the_card_that_the_address_names_comes_first(visit: Callable[..., AppTest]) -> None:

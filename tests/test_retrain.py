@@ -163,7 +163,21 @@ def test_more_maps_of_weights_that_are_there_are_only_computed(world: Path) -> N
     found = retraining.twin(run, parse(more))
     assert found is not None
     assert (found.run.id, found.complete) == (name, False)
+    assert found.text().startswith("The weights of this run exist already:")
     assert retraining.twin(run, before).complete  # type: ignore[union-attr]
+
+
+def test_of_a_run_that_is_being_computed_only_that_is_said(world: Path) -> None:
+    run = open_run(connect(str(world)), RUN)
+    fields = retraining.start(run) | {}
+    fields["training"] = fields["training"] | {"optimizer": "adam"}
+    name = parse(fields).run_id({"data": "abc"}, "float32")
+    made = worlds.create_run(connect(str(world)), name, dict(run.attributes) | {"recipe": fields})
+    made.say({"state": "running"})
+    reading.listed.clear()
+    app = adam(opened(PAGE, run=RUN))
+    assert f"This run is being computed at this moment: {name}" in words(app) and "exist already" not in words(app)
+    assert button(app, "train") is None
 
 
 def test_forged_values_are_sentences_or_put_back_and_nothing_is_sent(world: Path) -> None:

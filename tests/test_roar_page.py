@@ -1,5 +1,6 @@
 """The page of Remove and retrain: the chart and the tables are the stored cells, and every state is told."""
 
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -79,6 +80,16 @@ def test_a_dot_is_a_training_a_line_their_median_and_a_band_their_range(
     (medians,) = with_columns(chart(page), "lowest", "accuracy", "highest")
     line = medians[(medians.ranking == "Random") & (medians.removed == 0.3)].iloc[0]
     assert [line.lowest, line.accuracy, line.highest] == pytest.approx(sorted(expected))
+
+
+def test_controls_are_dashed_in_the_legend_too(visit: Callable[..., AppTest]) -> None:
+    (found,) = [json.loads(item.proto.spec) for item in visit().get("vega_lite_chart")]
+    (line,) = [layer["encoding"] for layer in found["layer"] if "strokeDash" in layer["encoding"]]
+    colour, dash = line["color"], line["strokeDash"]
+    assert colour["legend"] == dash["legend"] and colour["sort"] == dash["sort"], "drawn as one"
+    looks = dict(zip(dash["scale"]["domain"], dash["scale"]["range"], strict=True))
+    assert colour["scale"]["domain"] == dash["scale"]["domain"]
+    assert looks["Random"] == [5, 3] and looks["Integrated gradients"] == [1, 0]
 
 
 def test_one_training_far_from_the_others_moves_the_range_and_not_the_line(made: Path) -> None:
@@ -250,7 +261,10 @@ def test_without_a_grid_the_page_names_the_way_to_one(tmp_path: Path, monkeypatc
     make_world(tmp_path)
     page = opened(tmp_path, monkeypatch)
     assert "holds no grid" in texts(page)
+    assert "the network itself is not trained twice" in texts(page) and "nothing is trained twice" not in texts(page)
     assert any("[artifacts.roar]" in item.value for item in page.code)
+    titles = [item.label for item in page.expander]
+    assert "A grid" in titles and "A larger grid" not in titles, "there is none to be larger than"
 
 
 def test_a_reason_against_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

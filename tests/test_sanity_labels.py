@@ -104,7 +104,9 @@ def test_a_run_that_failed_is_told_and_asked_for_again(made: Path, monkeypatch: 
 def test_one_under_way_is_compared_with_a_word(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_twin(made, "slow", finished=1)
     said = texts(looked(made, monkeypatch))
-    assert "Run slow-0123456789, on shuffled labels, is not finished yet: training, epoch 1 of 3 is finished" in said
+    assert (
+        "Run slow-0123456789, on shuffled labels, is not finished yet: training, epoch 1 of 3 can be looked at" in said
+    )
     assert "after epoch 1; this run knows" in said
 
 

@@ -48,7 +48,7 @@ class Answering:
                 more |= {f"shift/before/{layer}/{name}": rising, f"shift/after/{layer}/{name}": turned}
         moved = 4.2 if asked["mode"] == "scalar" else 2e-6
         more |= {"shift/logit": np.full(7, moved), "shift/changed": np.arange(7) < (2 if moved > 1 else 0)}
-        more["shift/logits"] = np.eye(4)[[2, 2]] * 5
+        more["shift/logits"] = np.eye(4)[[2, 2]] * 5 + np.array([[0], [1e-6]])
         assert side == 12 and request.numbers
         return Answer(np.zeros(4), (), {}, more)
 
@@ -85,6 +85,10 @@ def texts(page: AppTest) -> str:
     return said.replace("\\", "").replace("**", "").replace("\N{NO-BREAK SPACE}", " ")
 
 
+def helps(page: AppTest) -> str:
+    return "\n".join(block.proto.help for block in page.markdown)
+
+
 def tables(page: AppTest, key: str) -> list[pd.DataFrame]:
     """Of a chart, by its key where a click does something, else by a title in it."""
     every = [item.proto for item in page.get("vega_lite_chart")]
@@ -98,11 +102,13 @@ def tables(page: AppTest, key: str) -> list[pd.DataFrame]:
 
 def test_the_certificate_stands_first_and_says_what_a_changed_map_means(visit: Callable[..., AppTest]) -> None:
     page = visit()
-    assert "differ by at most 2e-06 in any logit, over 7 images; 0% of the predictions change" in texts(page)
+    assert "For this image, the two networks differ by at most 1e-06 in any logit." in texts(page)
+    assert "over 7 images; 0% of the predictions change" in helps(page) and "over 7 images" not in texts(page)
     assert "What changes in a map is the technique's doing." in texts(page)
     assert "differ by at most 3e-06 in any logit, over 8 images" in texts(page)
     page = visit(shift="bias only")
-    assert "This is another network: a logit differs by up to 4.2, over 7 images; 29% of the predictions" in texts(page)
+    assert "This is another network; for this image, a logit differs by up to 1e-06." in texts(page)
+    assert "This is another network: a logit differs by up to 4.2, over 7 images; 29% of the predictions" in helps(page)
     assert "over 8 images; 25% of the predictions change" in texts(page) and "may be right" in texts(page)
 
 
@@ -163,9 +169,9 @@ def test_strength_mode_and_check_are_in_the_address(visit: Callable[..., AppTest
 
 def test_an_image_is_chosen_by_its_number(visit: Callable[..., AppTest]) -> None:
     page = visit(images="5")
-    assert "Image 5, kind 1: as it is" in texts(page)
+    assert "Image 5, true kind 1: as it is" in texts(page)
     page.number_input(key="sanity.number").set_value(9).run()
-    assert "Image 9, kind 1" in texts(page) and page.query_params["images"].startswith("9")
+    assert "Image 9, true kind 1" in texts(page) and page.query_params["images"].startswith("9")
 
 
 def test_an_error_of_the_probe_is_told_with_a_way_to_try_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

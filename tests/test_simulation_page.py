@@ -203,6 +203,9 @@ def test_what_is_there_is_shown_while_the_rest_is_computed(tmp_path: Path, monke
     make_simulated(tmp_path, changes=("blur", "noise"), done=())
     page = opened(tmp_path, monkeypatch)
     assert "0 of 2 changes have been simulated" in texts(page)
+    make_simulated(tmp_path / "live", changes=("blur", "noise"), done=(), finished=2)
+    live = opened(tmp_path / "live", monkeypatch)
+    assert "0 of 2 changes have been simulated. Curves follow" in texts(live), "not the time left for all of the run"
     run = run_of(tmp_path)
     make_simulated(tmp_path, changes=("blur",))
     assert run.artifact("simulation-blur").missing() == ()
@@ -254,9 +257,9 @@ def test_the_verdict_follows_the_numbers() -> None:
     weak = Withstood("flip_vertical", (0, 1), 0, 8, (1, 0.5))
     said = words.verdict((firm, part, weak), "cat", 9).replace("\N{NO-BREAK SPACE}", " ")
     assert said == (
-        "Of the 9 images of cat, 8 are recognised unchanged. It withstands hue at every point: at least 80% of these "
-        "stay recognised. In part: noise up to 25% of the range. It does not withstand vertical flip: fewer than 80% are "
-        "left."
+        "Of the 9 images of cat, 8 are recognised unchanged. The class withstands hue at every point: at least 80% of these "
+        "stay recognised. In part: noise up to 25% of the range. The class does not withstand vertical flip: fewer than 80% "
+        "are left."
     )
     assert words.verdict((), "cat", 0) == "No image of cat was changed."
 

@@ -129,6 +129,10 @@ def test_an_image_as_it_is_changes_nothing(visit: Callable[..., AppTest], run: R
         assert level["href"] == f"methods?about=grad-cam&run={run.id}" and level["badge"]["words"] == "not checked"
         assert level["badge"]["href"].startswith("reliability?run=")
     assert shown["maps"][2]["badge"] is None
+    assert [bool(level["high"]) for level in shown["maps"]] == [True, True, False]  # no scale where nothing differs
+    assert shown["images"][0]["title"] == f"Image {IMAGE}, original" and "→ **" not in texts(page)
+    assert shown["images"][0]["words"].startswith("true green → green (")
+    assert page.number_input(key="testing.number").value == IMAGE
 
 
 def test_a_turn_of_hue_makes_another_class(visit: Callable[..., AppTest], child: Probe) -> None:
@@ -138,7 +142,8 @@ def test_a_turn_of_hue_makes_another_class(visit: Callable[..., AppTest], child:
     assert found.more["edited/logits"].argmax() == tiny.COLOURS.index("blue")
     assert "→ **blue" in texts(page) and "wrong: it is green" in texts(page)
     shown = pictured(page)
-    assert shown["images"][1]["title"].startswith("Edited: blue") and "rotation moved what is there" in shown["words"]
+    assert shown["images"][1]["title"] == f"Image {IMAGE}, edited" and "rotation moved what is there" in shown["words"]
+    assert shown["images"][1]["words"].startswith("true green → blue (") and shown["maps"][2]["high"]
     np.testing.assert_array_equal(shown["pixels"][1], np.rint(found.more["edited/pixels"] * 255))
     assert rows(page)["hue"]["value"] == 120
 
@@ -230,7 +235,8 @@ def test_an_uploaded_picture_is_tested(visit: Callable[..., AppTest], child: Pro
     assert "40 × 30" in texts(page) and "the class predicted before" in texts(page)
     page.switch_page("app/views/overview.py").run()
     page.switch_page("app/views/testing.py")
-    assert pictured(answered(page))["images"][0]["title"].startswith("Original: blue")
+    original = pictured(answered(page))["images"][0]
+    assert original["title"] == "Your picture, original" and original["words"].startswith("taken for blue (")
     page.button(key="testing.forget").click().run()
     assert not widget(page, "pair")
     page.file_uploader(key="testing.file").upload("mine.png", b"no picture").run()

@@ -21,7 +21,7 @@ from tests import visits
 from tests.test_network_page import parts
 from tests.worlds import make_world
 from tests.worlds_network import add_network
-from tests.worlds_simulation import add_change
+from tests.worlds_simulation import add_change, make_simulated
 
 QUARTERS = ("Embedding", "Testing", "Network", "Simulation")
 IMAGES, CLASSES, SIDE, EPOCH = 40, 4, 12, 3
@@ -231,6 +231,13 @@ def test_what_a_run_does_not_hold_is_said_in_its_quarter(visit: Visit, tmp_path:
     assert "python -m precompute run" in "\n".join([*said, *(item.value for item in page.code)])
     assert "[artifacts.simulation]" in "\n".join(item.value for item in page.code)
     assert len(page.get("page_link")) == len(QUARTERS)
+
+
+def test_curves_that_are_still_to_be_computed_are_told_so(visit: Visit, tmp_path: Path) -> None:
+    make_simulated(tmp_path, changes=("blur",), done=())
+    assert "The curves of epoch 3 are still to be computed" in texts(visit(tmp_path))
+    make_simulated(tmp_path / "other", changes=("blur",), promised=(3,))
+    assert "No curves at epoch 1; the page Simulation says" in texts(visit(tmp_path / "other", epoch="1"))
 
 
 def test_without_an_image_each_view_says_what_to_do(visit: Visit) -> None:

@@ -15,11 +15,15 @@ from app.widgets.thumbnails import Thumbnail, thumbnails
 from precompute.drift import ALIKE
 
 SHOWN = 8  # images
+ONE = "A map is compared with those of other epochs; only one epoch has maps."
 
 
 def curve(of: Scene) -> None:
-    """Rank correlations over the epochs, and the epoch at which they settle."""
+    """Rank correlations over the epochs, and the epoch at which they settle; a sentence where there is none yet."""
     found = change.change(of.artifact, of.epochs, of.images)
+    if not any(np.isfinite(item).any() for item in (found.step, found.last)):
+        st.caption(plain(settles(of, found) if len(of.epochs) > 1 else ONE))
+        return
     st.vega_lite_chart(
         charts.change_spec(found, marked=of.selection.epoch, dark=st.context.theme.type == "dark"),
         key="attention.change",
@@ -87,10 +91,15 @@ def most_changed(of: Scene) -> None:
 
 
 def none(of: Scene, first: int | None, name: str) -> str:
+    """Why there are no such images."""
     now = of.selection
-    if first is None or now.epoch <= first:
-        later = "choose a later epoch" if now.epochs[-1] > now.epoch else "there is no later epoch yet"
-        return f"Maps are compared with those of epoch {1 if first is None else first}; {later}."
+    if first is None or first >= of.artifact.promised[-1]:
+        return "Maps of two trained epochs are compared; this run keeps fewer."
+    if now.epoch <= first and first not in now.epochs:
+        return f"Maps are compared with those of epoch {first}, which is not finished yet."
+    if now.epoch <= first:
+        later = "choose a later epoch" if now.epochs[-1] > first else "there is no later epoch yet"
+        return f"Maps are compared with those of epoch {first}; {later}."
     if not len(of_class(now.data, now.chosen)):
         return f"There is no image of {name}."
     return f"At epoch {now.epoch}, the maps of {name} cannot be compared yet, or have no evidence."

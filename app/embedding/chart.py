@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import reading, selection
+from app import ground, reading, selection
 from app.address import held, hold
 from app.edge import plain
 from app.embedding import contours, guests, stored
@@ -69,7 +69,7 @@ def draw(
     with about or nullcontext():
         counted(now, artifact, int(shown(of, chosen.by).sum()), len(of.true))
     near = stored.neighbours(maps.features, now.epoch, now.focus) if maps.features and now.focus is not None else ()
-    packed_map = packed(now.run, now.evaluation, now.data, artifact, now.epoch, chosen, now.chosen)
+    packed_map = packed(now.run, now.evaluation, now.data, artifact, now.epoch, chosen, now.chosen, ground.is_dark())
     marks = point_cloud.Marks(
         focus=now.focus,
         held=now.images,
@@ -151,9 +151,16 @@ def counted(now: Selection, artifact: Artifact, shown: int, of: int) -> None:
 
 @remembered(PACKED)
 def packed(
-    run: Run, evaluation: Artifact, data: Artifact, artifact: Artifact, epoch: int, chosen: Choice, focused: int
+    run: Run,
+    evaluation: Artifact,
+    data: Artifact,
+    artifact: Artifact,
+    epoch: int,
+    chosen: Choice,
+    focused: int,
+    dark: bool,
 ) -> bytes:
-    """The message of a map but for its marks; `focused` is the class chosen in the bar."""
+    """The message of a map but for its marks; `focused` is the class chosen in the bar, `dark` what the page is."""
     of, names = outcome_at(evaluation, data, epoch), reading.class_names(run)
     colours, passed = coloured(of, chosen.colour, names, focused), shown(of, chosen.by)
     lines = overlap(run, evaluation, data, artifact, epoch, chosen.by).segments if chosen.contours else ()
@@ -170,7 +177,7 @@ def packed(
             levels=colours.levels,
             shown=passed,
             names=names,
-            palette=colours.palette,
+            palette=ground.replaced(colours.palette) if dark else colours.palette,
             legend=colours.legend,
             alt=alt,
             of=f"{run.uuid} {evaluation.path}",

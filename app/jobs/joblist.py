@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import news, reading, renewing, sections
+from app import news, reading, renewing, sections, shell
 from app.access import actions, roles
 from app.edge import plain, plain_errors
 from app.jobs.crew import workers
@@ -31,11 +31,11 @@ ACTS = {
     "retry": ("Try again", ":material/replay:", actions.retry),
     "forget": ("Forget", ":material/playlist_remove:", actions.forget),
 }
-NOT_FOR_YOU = "No run is asked for. Those who may train do so on the Re-train page."
-NOTHING = "No run is asked for. Press Train on the Re-train page, or ask for one or a folder of recipes:"
-NO_RUN = "The store {} holds no run, and none is asked for. Have one trained at once, or ask workers for some:"
+NOT_FOR_YOU = "Nothing is waiting. Those who may train do so on the Re-train page."
+NOTHING = "Nothing is waiting. Press Train on the Re-train page, or ask for a recipe or a folder of recipes:"
+NO_RUN = "The store {} holds no run, and none is asked for. Have one trained at once:"
 COMMANDS = (
-    "python -m precompute enqueue recipes/demo.toml\npython -m precompute enqueue recipes/\npython -m precompute worker"
+    f"{shell.PRECOMPUTE} enqueue recipes/demo.toml\n{shell.PRECOMPUTE} enqueue FOLDER/ --at 22:00\n{shell.WORKER}"
 )
 
 
@@ -93,7 +93,11 @@ def empty() -> None:
         st.code(COMMANDS, language="bash")
     else:
         st.markdown(NO_RUN.format(plain(reading.store().address)))
-        st.code(f"make demo\n{COMMANDS}", language="bash")
+        st.code("make demo", language="bash")
+        st.markdown("Or ask for one, or for all recipes of a folder, and have a worker carry them out:")
+        st.code(COMMANDS, language="bash")
+    if roles.may("re-train") and shell.same_store():
+        st.caption(shell.same_store())
 
 
 def rank(job: Job) -> int:
@@ -107,7 +111,7 @@ def crew(there: Sequence[Worker], wanted: bool) -> None:
     """Who carries jobs out; that nobody does, where nobody does."""
     alive = [worker for worker in there if worker.alive]
     if not alive:
-        text = NO_WORKER if wanted else "No worker is running. Start one: python -m precompute worker"
+        text = NO_WORKER if wanted else f"No worker is running. Start one: `{shell.WORKER}`"
         st.warning(text, icon=":material/engineering:") if wanted else st.info(text, icon=":material/engineering:")
     for worker in there:
         doing = f"at {worker.doing}" if worker.doing else "waits for a job"

@@ -49,7 +49,8 @@ SANITY: dict[str, Method] = {
         "random map's 0.",
         "Cascading (from the logits down, as the layers are executed) and layer by layer; three draws or more with a seed "
         "of its own for every layer, their median; at the map's own resolution. Batch norms begin anew too, with the "
-        "statistics of a batch. Beside it a random map, which must be near 0, and an edge detector, which must fail.",
+        "statistics of a batch. Beside it a random map, which must be near 0, and an edge detector, which must fail. The number "
+        "of a verdict is the larger of two: |ρ| of the maps as they are, and ρ of their magnitudes.",
         ("No ranking: a noisy map that says nothing scores best, and drawing from the top down keeps the scale of the "
          "activations below (Binder et al. 2022; repairs in Hedström et al. 2024).",
          "A technique computed at a layer cannot react to the layers below it.",

@@ -88,7 +88,8 @@ VIEWS: dict[str, Method] = {
         "t-SNE", "Which images are alike to the network, just before its last layer?",
         r"\min \sum_{i \ne j} p_{ij} \ln \frac{p_{ij}}{q_{ij}}",
         "p: neighbourhoods among the features, of about as many images as the perplexity says; q: on the map.",
-        "50 principal components first; each epoch starts from the one before and is turned to fit it (Procrustes).",
+        "50 principal components first; each epoch starts from the one before, or anew where those lie apart and that is better, "
+        "and is turned to fit it (Procrustes).",
         ("Sizes of clusters and distances between them mean nothing; noise shows clumps too (Wattenberg et al. 2016).",
          "Another perplexity, another map. Evidence is the list of true neighbours beside it."),
         ("maaten", "wattenberg")),

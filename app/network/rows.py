@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import reading, selection
+from app import ground, reading, selection
 from app.address import as_widget, one_of, word
 from app.charts import PETROFF
 from app.network import dots, recommended, states, stored
@@ -224,4 +224,6 @@ def slices(counts: np.ndarray, names: Sequence[str], chosen: int) -> tuple[Slice
 
 def colour(index: int, count: int, chosen: int) -> str:
     """A class's own where all have one; of many classes the chosen one stands out."""
-    return PETROFF[index] if count <= len(PETROFF) else PETROFF[0] if index == chosen else PETROFF[8]
+    if count <= len(PETROFF):
+        return ground.lifted(PETROFF[index])
+    return PETROFF[0] if index == chosen else PETROFF[8]

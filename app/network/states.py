@@ -25,9 +25,8 @@ def there(now: Selection, artifact: Artifact, what: str) -> bool:
     if now.epoch in finished:
         return True
     if now.epoch in artifact.promised:
-        done = (
-            f"{len(finished)} of {len(artifact.promised)} epochs are there." if finished else "No epoch is there yet."
-        )
+        count = len(artifact.promised)
+        done = f"They are there for {len(finished)} of {count} epochs." if finished else "No epoch has them yet."
         text = f"The {what} of epoch {now.epoch} are still to be computed. {done}"
     else:
         asked = ", ".join(map(str, artifact.promised[:8])) + (" …" if len(artifact.promised) > 8 else "")

@@ -57,12 +57,13 @@ def draw_curves(now: Selection) -> None:
         renewing.shows_epochs((now.run, now.evaluation))
         epochs = reading.epochs(now.evaluation)
         st.subheader("Accuracy by epoch")
+        marked = f" The bar of epoch {now.epoch} is marked." * (len(epochs) > 1)
         st.vega_lite_chart(
             accuracy_spec(now.evaluation, epochs, now.epoch),
             key="overview.accuracy",
             on_select=pick_epoch,
             selection_mode="pick",
-            alt=f"Bars: accuracy on training and test images at {len(epochs)} epochs. The bar of epoch {now.epoch} is marked.",
+            alt=f"Bars: accuracy on training and test images at {len(epochs)} epochs.{marked}",
         )
         st.subheader("Loss by epoch")
         st.vega_lite_chart(

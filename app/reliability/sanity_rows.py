@@ -130,9 +130,10 @@ def randomisation(of: Sources) -> Row:
     worst, middle = float(np.nanmax([abs(signed), alone])), between(lines)
     said = "".join(f"; {title} {two(line[-1])}" for title, line in lines.items())
     words = f"With all layers drawn anew: ρ {two(signed)}, of magnitudes {two(alone)}{said}.{there.note}"
-    rule = f"Passes where both are nearer to the random map than to the edge detector: below {two(middle)}."
+    rule = f"Passes where |ρ| and ρ of magnitudes are nearer to the random map than to the edge detector: below {two(middle)}."
     state = PASSES if worst < middle else FAILS
-    return row("randomisation", state, words, rule, f"ρ {two(worst)}", cascade_chart(there, lines, middle, words))
+    figure = f"{'|ρ|' if abs(signed) >= alone else 'ρ of magnitudes'} {two(worst)}"
+    return row("randomisation", state, words, rule, figure, cascade_chart(there, lines, middle, words))
 
 
 def controls(there: Found) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ class Form:
     def changes(self) -> list[tuple[Leaf, Any, Any]]:
         """The fields that differ from the start, with both values."""
         each = ((leaf, self.before(leaf), self.now(leaf)) for leaf in self.fields)
-        return [(leaf, before, now) for leaf, before, now in each if now != before]
+        return [(leaf, before, now) for leaf, before, now in each if now != before and self.counts(leaf)]
 
     def draft(self) -> dict[str, Any]:
         """All fields as they are now."""
@@ -83,17 +83,22 @@ class Form:
     def put_back(self, leaf: Leaf) -> None:
         st.session_state[self.key(leaf)] = leaf.typed(self.before(leaf))
 
+    def counts(self, leaf: Leaf) -> bool:
+        """Whether what the schema says it belongs "with" is chosen: a field that counts for nothing is not to be typed into."""
+        needed = leaf.extra.get("with", {})
+        return all(self.now(other) == needed[other.name] for other in self.fields if other.name in needed)
+
     # Drawing
 
     def draw(self, leaf: Leaf, width: int | Literal["stretch"] = 178) -> None:
         """One field's widget."""
         text = leaf.title
-        text += "" if leaf.path[-1].replace("_", " ") == leaf.title.lower() else f" :gray[{plain(leaf.path[-1])}]"
-        text += CHANGED if self.now(leaf) != self.before(leaf) else ""
+        text += "" if leaf.path[-1].replace("_", " ") in leaf.title.lower() else f" :gray[{plain(leaf.path[-1])}]"
+        text += CHANGED if self.now(leaf) != self.before(leaf) and self.counts(leaf) else ""
         kept: dict[str, Any] = {
             "key": self.key(leaf),
             "help": leaf.help(),
-            "disabled": self.disabled,
+            "disabled": self.disabled or not self.counts(leaf),
             "persist_state": "session",
         }
         WIDGETS[leaf.widget](leaf, text, leaf.typed(self.before(leaf)), kept, width)

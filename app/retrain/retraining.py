@@ -102,12 +102,17 @@ class Twin:
 
     run: Run
     complete: bool  # and with everything else asked for
+    state: str  # of its status
 
     def text(self) -> str:
         name = plain(self.run.id)
         if self.complete:
             return f"This very run exists already: {name}. Nothing is left to compute."
-        return f"The weights of this run exist already, or are being trained: {name}. Only what is missing is computed."
+        if self.state == "running":
+            later = "When it is finished, what is still missing can be asked for."
+            return f"This run is being computed at this moment: {name}. {later}"
+        there = "The weights of this run exist already" if self.state == "finished" else "This run was begun already"
+        return f"{there}: {name}. Only what is missing is computed."
 
 
 def twin(parent: Run, recipe: Recipe) -> Twin | None:
@@ -120,8 +125,9 @@ def twin(parent: Run, recipe: Recipe) -> Twin | None:
     found = reading.run_named(recipe.run_id(dict(parent.attributes.get("fingerprints", {})), used))
     if found is None:
         return None
-    done = reading.status(found).state == "finished"
-    return Twin(found, done and any(equal(kept, recipe) for kept in found.kept("asked")))
+    state = reading.status(found).state
+    complete = state == "finished" and any(equal(kept, recipe) for kept in found.kept("asked"))
+    return Twin(found, complete, state)
 
 
 def equal(kept: Mapping[str, Any], recipe: Recipe) -> bool:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import news, reading, renewing
+from app import news, reading, renewing, shell
 from app.access import actions, entrance
 from app.edge import plain, plain_errors
 from app.jobs.crew import workers
@@ -18,7 +18,7 @@ from store.runs import Run
 
 SECONDS = 2
 OVERVIEW = "app/views/overview.py"
-NO_WORKER = "It waits: no worker is running. Start one: python -m precompute worker"
+NO_WORKER = f"It waits: no worker is running. Start one: `{shell.WORKER}`"
 
 
 def panel(form: Form, run: Run, hypothesis: str) -> None:
@@ -35,9 +35,7 @@ def panel(form: Form, run: Run, hypothesis: str) -> None:
         st.info(existing.text(), icon=":material/content_copy:")
         if existing.run.id != run.id:
             look(existing.run, "look.twin")
-    if existing and reading.status(existing.run).state == "running":
-        st.caption("It is being computed at this moment; when it is finished, what is still missing can be asked for.")
-    elif not (existing and existing.complete):
+    if not (existing and (existing.complete or existing.state == "running")):
         send(form, run, recipe, hypothesis, existing)
     sent(run)
 
@@ -117,7 +115,7 @@ def state(run: Run, job_id: str, active: bool) -> None:
         job = waiting(actions.queue().address, job_id)
         st.markdown(f"**{plain(job.name)}** {plain(sentence(job))}")
         if unattended(job):
-            st.caption(NO_WORKER)
+            st.markdown(NO_WORKER)
         made = reading.run_named(job.run)
         if made and made.id != run.id:
             look(made, "look.sent")

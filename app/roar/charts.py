@@ -91,10 +91,10 @@ def chart(of: Drawn, *, dark: bool) -> alt.LayerChart:
         )
         for field in ("accuracy", "lowest")
     )
-    colour = colour_of([named(name) for name in of.curves], [named(name) for name in of.every])
+    colour, dashes = looks_of([named(name) for name in of.curves], [named(name) for name in of.every])
     base = alt.Chart(medians(of))
     band = base.mark_area(opacity=0.16, aria=False, tooltip=None).encode(x=x, y=low, y2="highest:Q", color=colour)
-    lines = base.mark_line(strokeWidth=2.2).encode(x=x, y=y, color=colour, strokeDash=dashed())
+    lines = base.mark_line(strokeWidth=2.2).encode(x=x, y=y, color=colour, strokeDash=dashes)
     shape = alt.Shape("form:N", scale=alt.Scale(domain=list(FORMS), range=["circle", "cross"]), legend=None)
     points = (
         alt.Chart(dots(of))
@@ -114,29 +114,30 @@ def chart(of: Drawn, *, dark: bool) -> alt.LayerChart:
     return alt.layer(*layers).properties(height=HEIGHT, padding=PADDING)
 
 
-def colour_of(titles: Sequence[str], every: Sequence[str], *, columns: int = 4) -> alt.Color:
-    """Those drawn, each in the colour that its place among all rankings of the grid gives it."""
-    return alt.Color(
-        "ranking:N",
-        sort=list(every),
-        scale=alt.Scale(domain=list(every), range=[COLOURS[place % len(COLOURS)] for place in range(len(every))]),
-        legend=alt.Legend(
-            title=None,
-            values=list(titles),
-            orient="top",
-            columns=columns,
-            labelLimit=220,
-            symbolType="stroke",
-            symbolStrokeWidth=3,
-            symbolOpacity=1,
-        ),
+def looks_of(titles: Sequence[str], every: Sequence[str], *, columns: int = 4) -> tuple[alt.Color, alt.StrokeDash]:
+    """Those drawn, each in the colour that its place among all rankings of the grid gives it; dashes for controls.
+
+    Both have the same legend, which Vega-Lite draws as one.
+    """
+    legend = alt.Legend(
+        title=None,
+        values=list(titles),
+        orient="top",
+        columns=columns,
+        labelLimit=220,
+        symbolType="stroke",
+        symbolSize=256,  # as wide as two dashes
+        symbolStrokeWidth=3,
+        symbolOpacity=1,
     )
-
-
-def dashed() -> alt.When | object:
-    """Dashes for controls."""
-    control = alt.FieldOneOfPredicate(field="ranking", oneOf=[item.title for item in CONTROLS.values()])
-    return alt.condition(control, alt.value([5, 3]), alt.value([1, 0]))
+    controls = {item.title for item in CONTROLS.values()}
+    colours = [COLOURS[place % len(COLOURS)] for place in range(len(every))]
+    dashes = [[5, 3] if title in controls else [1, 0] for title in every]
+    colour, dash = (
+        channel("ranking:N", sort=list(every), scale=alt.Scale(domain=list(every), range=looks), legend=legend)
+        for channel, looks in ((alt.Color, colours), (alt.StrokeDash, dashes))
+    )
+    return colour, dash
 
 
 def reported(table: pd.DataFrame, x: alt.X, y: alt.Y) -> alt.Chart:

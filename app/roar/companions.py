@@ -104,13 +104,13 @@ def chart(table: pd.DataFrame, every: list[str], array: str) -> alt.LayerChart:
         alt.Y(f"{field}:Q", title="mean probability", scale=alt.Scale(domain=[0, 1]), axis=axis)
         for field in ("probability", "low")
     )
-    colour = charts.colour_of(list(dict.fromkeys(table.ranking)), every, columns=2)
+    colour, dashes = charts.looks_of(list(dict.fromkeys(table.ranking)), every, columns=2)
     shares = [alt.Tooltip("share:Q", format=".0%"), alt.Tooltip("probability:Q", format=".1%")]
     band = alt.Chart(table).mark_area(opacity=0.18, aria=False, tooltip=None).encode(
         x=x, y=low, y2="high:Q", color=colour
     )  # fmt: skip
     line = alt.Chart(table).mark_line(strokeWidth=2, interpolate="linear").encode(
-        x=x, y=y, color=colour, strokeDash=charts.dashed(), tooltip=["ranking:N", *shares]
+        x=x, y=y, color=colour, strokeDash=dashes, tooltip=["ranking:N", *shares]
     )  # fmt: skip
     return alt.layer(band, line).properties(height=HEIGHT, padding=PADDING, title=array.capitalize())
 

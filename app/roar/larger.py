@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import sections
+from app import sections, shell
 from app.access import actions, entrance, roles
 from app.edge import plain
 from app.news import duration
@@ -112,7 +112,7 @@ def command(run: Run, grid: Roar) -> None:
     st.code("[artifacts.roar]\n" + "\n".join(lines), language="toml")
     on = "" if run.origin == "trained" else f" --on {run.id}"
     st.caption("This in the run's recipe, in place of a section of that name. Then, in one terminal or several:")
-    st.code(f"python -m precompute run RECIPE.toml{on}", language="bash")
+    st.code(f"{shell.PRECOMPUTE} run RECIPE.toml{on}", language="bash")
 
 
 def toml(value: Any) -> str:

@@ -52,7 +52,7 @@ def filters(found: Sequence[Run]) -> Wanted:
     sets = (ANY, *sorted({data_set(run) for run in found}))
     if st.session_state.get("data") not in sets:
         st.session_state.pop("data", None)
-    with st.container(horizontal=True, vertical_alignment="top", gap="medium", key="runs.filters"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="runs.filters"):
         text = st.text_input("Find", key="find", width=230, placeholder="name, note, hypothesis or field", **KEPT)
         state = st.selectbox("State", STATES, key="state", width=130, **KEPT)
         verdict = st.selectbox("Verdict", VERDICTS, key="verdict", width=130, **KEPT)

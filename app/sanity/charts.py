@@ -112,16 +112,11 @@ def down(
         axis=alt.Axis(labelAngle=-35, labelLimit=120, labelOverlap=False, ticks=False),
     )
     y = alt.Y("value:Q", title=AXES[measure], scale=alt.Scale(domain=[min(0.0, floor(known)), 1], nice=True))
-    colour = alt.Color(
-        "technique:N",
-        sort=list(titles),
-        scale=alt.Scale(domain=list(titles), range=colours(control)),
-        legend=alt.Legend(title=None, labelLimit=240, symbolType="stroke" if joined else "circle"),
-    )
-    dash = alt.StrokeDash(
-        "technique:N",
-        scale=alt.Scale(domain=list(titles), range=dashes(control)),
-        legend=None,
+    # one legend for both: Vega-Lite draws them as one where they are equal, and complains where they are not
+    legend = alt.Legend(title=None, labelLimit=240, symbolType="stroke" if joined else "circle")
+    colour, dash = (
+        channel("technique:N", sort=list(titles), scale=alt.Scale(domain=list(titles), range=looks), legend=legend)
+        for channel, looks in ((alt.Color, colours(control)), (alt.StrokeDash, dashes(control)))
     )
     line = (
         alt.Chart(middle).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)

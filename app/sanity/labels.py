@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import methods, news, reading, renewing, sections
+from app import methods, news, reading, renewing, sections, shell
 from app.access import actions, roles
 from app.attention.stored import stored_maps
 from app.edge import plain, plain_errors
@@ -122,7 +122,7 @@ def ask(now: Selection) -> None:
     if reason:
         st.caption(plain(reason))
     st.caption("The same from a terminal: add this to the run's recipe, under another name, and run it.")
-    st.code("[training]\nshuffled_labels = true\n\n# then: python -m precompute run RECIPE.toml", language="toml")
+    st.code(f"[training]\nshuffled_labels = true\n\n# then: {shell.PRECOMPUTE} run RECIPE.toml", language="toml")
 
 
 # Both side by side

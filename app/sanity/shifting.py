@@ -18,7 +18,7 @@ from app.selection import Selection
 from precompute.cases import probabilities
 from precompute.sanity import likeness
 from store.errors import LoupeError
-from store.schema import SHIFTS
+from store.schema import SHIFTS, UNLABELLED
 from store.shards import Artifact
 
 ANSWER_SECONDS = 2.0
@@ -124,9 +124,11 @@ def watch(asked: list[Request], count: int) -> None:
 
 
 def certified(answer: Answer, mode: str, strength: float) -> None:
+    """How far the image's own logits differ; of the images that tell whether it is the same network, behind the question mark."""
     of = asking.certificate(answer, mode, strength)
-    more = "The certificate: how far the shifted network differs from the trained one. "
-    st.markdown(f"**{words.certified(of)}**", help=more + methods.link("certificate", "More"))
+    own = float(np.abs(np.diff(answer.more["shift/logits"], axis=0)).max())  # of (2, K)
+    more = f"The certificate: how far the shifted network differs from the trained one. {words.certified(of)} "
+    st.markdown(f"**{words.of_one(own, of)}**", help=more + methods.link("certificate", "More"))
     st.caption(plain(f"Shifted by {words.strength(mode, strength)}. {words.consequence(of)} {words.ABOUT[mode]}"))
 
 
@@ -145,7 +147,8 @@ def compared(now: Selection, answers: list[Answer], held: tuple[Held, ...]) -> N
 
 def original(now: Selection, image: int, answer: Answer) -> None:
     """The image as it is and as the shifted network gets it, and what is predicted for both."""
-    label, received = reading.labels(now.data)[image], answer.more["shift/input"]
+    label, received = int(reading.labels(now.data)[image]), answer.more["shift/input"]
+    of_class = now.classes[label] if label == UNLABELLED else f"true {now.classes[label]}"
     chances = probabilities(answer.more["shift/logits"])
     before, after = (f"{now.classes[int(row.argmax())]} ({words.percent(float(row.max()))})" for row in chances)
     low, high = float(received.min()), float(received.max())
@@ -156,11 +159,11 @@ def original(now: Selection, image: int, answer: Answer) -> None:
         st.image(
             pictures.png(pictures.beside([pictures.rgb(item, side) for item in (plain_image, shifted)], GAP)),
             width="stretch",
-            alt=f"Image {image} ({now.classes[label]}) as it is, taken for {before}, and as the shifted network gets it, "
+            alt=f"Image {image} ({of_class}) as it is, taken for {before}, and as the shifted network gets it, "
             f"taken for {after}",
         )
     st.caption(
-        plain(f"Image {image}, {now.classes[label]}: as it is (values 0 to 1), taken for {before}; as the shifted network gets "
+        plain(f"Image {image}, {of_class}: as it is (values 0 to 1), taken for {before}; as the shifted network gets "
               f"it (values {words.signed(low)} to {words.signed(high)}, drawn over their whole range), taken for {after}.")
     )  # fmt: skip
 

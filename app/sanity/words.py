@@ -41,6 +41,13 @@ def certified(of: Certificate) -> str:
     return f"This is another network: a logit differs by up to {number(of.largest)}, {over}."
 
 
+def of_one(largest: float, of: Certificate) -> str:
+    """How far the logits of one image differ; whether the networks are the same function is told by many."""
+    if max(largest, of.largest) <= SAME:
+        return f"For this image, the two networks differ by at most {number(largest)} in any logit."
+    return f"This is another network; for this image, a logit differs by up to {number(largest)}."
+
+
 def consequence(of: Certificate) -> str:
     return (
         "What changes in a map is the technique's doing."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import absent, selection
+from app import absent, reading, selection
 from app.edge import plain
 from app.selection import Selection
 from app.simulation import charts, stored
@@ -44,7 +44,12 @@ def small_multiples(selected: Selection, height: int, columns: int = COLUMNS) ->
 
 def none(selected: Selection, held: stored.Curves) -> None:
     """Says why there are no curves."""
-    if held.by_change:
+    if selected.epoch in held.promised:
+        running = reading.status(selected.run).state == "running"
+        later = "they follow when the training is over" if running else "its recipe has to be run again"
+        words = f"The curves of epoch {selected.epoch} are still to be computed; {later}."
+        st.info(words, icon=":material/hourglass_top:")
+    elif held.by_change:
         st.info(f"No curves at epoch {selected.epoch}; the page Simulation says which epochs have some.")
     elif held.reasons:
         st.info(" ".join(map(plain, held.reasons)))

@@ -58,6 +58,11 @@ class Curves:
         """At which any of them is finished."""
         return tuple(sorted({epoch for item in self.by_change.values() for epoch in reading.epochs(item)}))
 
+    @property
+    def promised(self) -> tuple[int, ...]:
+        """At which any of them is there, or is still to be computed."""
+        return tuple(sorted({epoch for item in self.by_change.values() for epoch in item.promised}))
+
 
 def curves(selected: Selection) -> Curves:
     """Those of the images that are evaluated; the latest where a change was simulated with several options."""

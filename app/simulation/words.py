@@ -24,13 +24,15 @@ def verdict(found: Sequence[Withstood], who: str, count: int) -> str:
     parts = [f"Of the {images(count)} of {who}, {known} {'is' if known == 1 else 'are'} recognised unchanged."]
     rule = f"at least {percent(ENOUGH)} of these stay recognised"
     if firm:
-        parts.append(f"It withstands {listed([title(item.name) for item in firm])} at every point: {rule}.")
+        parts.append(f"The class withstands {listed([title(item.name) for item in firm])} at every point: {rule}.")
     if partly:
         ranges = "; ".join(f"{title(item.name)} {between(item)}" for item in partly)
-        parts.append(f"{'In part' if firm else 'It withstands in part'}: {ranges}{'' if firm else f', where {rule}'}.")
+        parts.append(
+            f"{'In part' if firm else 'The class withstands in part'}: {ranges}{'' if firm else f', where {rule}'}."
+        )
     if weak:
         parts.append(
-            f"It does not withstand {listed([title(item.name) for item in weak])}: fewer than {percent(ENOUGH)} are left."
+            f"The class does not withstand {listed([title(item.name) for item in weak])}: fewer than {percent(ENOUGH)} are left."
         )
     if partly and not weak:
         first = min(partly, key=lambda item: item.least)

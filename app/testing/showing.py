@@ -43,16 +43,18 @@ def show(outcome: Outcome, *, key: str = "testing.pair", columns: int = 2, most:
 def shown_pair(outcome: Outcome, columns: int, most: int) -> Pair:
     picture, names = outcome.scene.picture, outcome.scene.names
     about = []
+    true = "taken for" if picture.label is None else f"true {names[picture.label]} →"
     for title, chances in zip(("Original", "Edited"), outcome.chances, strict=True):
-        said = f"{names[int(chances.argmax())]} ({percent(float(chances.max()))})"
-        about.append(Words(f"{title}: {said}" if most > 2 else title, "", f"{picture.name}, {title.lower()}: {said}"))
+        said = f"{true} {names[int(chances.argmax())]} ({percent(float(chances.max()))})"
+        what = f"{picture.name}, {title.lower()}"
+        about.append(Words(what, said, f"{what}: {said}") if most > 2 else Words(title, "", f"{what}: {said}"))
     maps = levels(outcome)[:most] if len(outcome.maps) else ()
     beside = difference_words(outcome) if len(maps) == 3 else ""
     return Pair((picture.pixels, outcome.rounded), (about[0], about[1]), maps, beside, OPACITY, columns)
 
 
 def levels(outcome: Outcome) -> list[Level]:
-    """Both maps on one scale, and their difference on one with zero in the middle."""
+    """Both maps on one scale, and their difference on one with zero in the middle, or on none where there is no difference."""
     name, about, badge = map_name(outcome), address(outcome.scene.technique), badges.facts(badge_of(outcome))
     low, high = pictures.ends(outcome.maps, outcome.top, outcome.signed)
     found = [
@@ -69,7 +71,7 @@ def levels(outcome: Outcome) -> list[Level]:
     most = float(pictures.tops(outcome.apart[None], shared=True)[0])
     place = pictures.positions(outcome.apart, most, signed=True)
     said = Words("Difference", "edited minus original", "Difference of the maps, edited minus original")
-    ends = pictures.ends(outcome.apart, most, signed=True) if most else ("0", "0")
+    ends = pictures.ends(outcome.apart, most, signed=True) if most else ("", "")
     return [*found, Level(said, place, True, *ends)]
 
 
@@ -160,7 +162,7 @@ def bars(outcome: Outcome, most: int = MOST, *, small: bool = False) -> None:
         lines = "".join(map(line, ("Before", "After"), said, (BEFORE, AFTER)))
         st.html(lines + markup(before, after, names, chosen, label, key=""))
     else:
-        st.markdown(f"**{plain(said[0])}**  \n→ **{plain(said[1])}**")
+        st.markdown(f"**{plain(said[0])}**" + f"  \n→ **{plain(said[1])}**" * (not outcome.edits.nothing))
         st.html(markup(before, after, names, chosen, label))
 
 

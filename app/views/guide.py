@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import selection
+from app import selection, shell
 from app.edge import plain_errors
 from app.guide import place
 from app.guide.panel import NEXT, WAITING
@@ -17,7 +17,7 @@ def page() -> None:
     st.caption("Where does one begin? Each step leads to a page and says there what to do and what to ask oneself.")
     now = selection.at_hand()
     if selection.run_at_hand() is None:
-        st.info("The store holds no run yet to be led through: `make demo` makes one.")
+        st.info(f"The store holds no run yet to be led through: `make demo` makes one. {shell.same_store()}")
     elif now is None:
         st.info(WAITING)
     elif not place.number():

@@ -45,9 +45,11 @@ def filters(now: Selection, activations: Artifact) -> None:
     images = f"{len(reading.labels(now.data)):,} test images"
     thin = f" Thin line: the strongest filters for image {now.focus}" if now.focus is not None else ""
     dashed = "; dashed: for its edited version" if paths else ""
+    same = not stored.usual(activations, now.epoch).differs.all()
+    speck = " A speck in place of a dot: a filter that answers the same to every image." * same
     st.caption(
         plain(f"Epoch {now.epoch}. A filter's answer is the {reduction} of its map, compared with its answers to all {images}. "
-              f"Colour: layer.{thin}{dashed}{'.' * bool(thin)}")
+              f"Colour: layer.{thin}{dashed}{'.' * bool(thin)}{speck}")
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import absent, methods, reading, renewing, sections, selection, specifications
+from app import methods, reading, renewing, sections, selection, shell, specifications
 from app.address import KEPT, one_of
 from app.edge import plain, plain_errors
 from app.news import duration
@@ -33,11 +33,26 @@ def page() -> None:
     grid = stored.grid(now.run)
     if grid is None:
         if not reason:
-            absent.not_asked_for("grid of Remove and Retrain", SECTION, "Or ask for one below.")
+            none(now.run)
     else:
         held(now, grid)
-    sections.folded("A larger grid", ":material/grid_on:", f"roar.larger.{now.run.id}", ask, now.run, grid)
+    sections.folded(
+        "A larger grid" if grid else "A grid", ":material/grid_on:", f"roar.larger.{now.run.id}", ask, now.run, grid
+    )
     sending.sent(now.run)
+
+
+def none(run: Run) -> None:
+    """How a run comes by a grid: unlike other artifacts, it trains networks of its own."""
+    here = run.origin == "trained"
+    st.info(
+        "This run holds no grid of Remove and Retrain. Add this section to its recipe and run that again: the network itself "
+        f"is not trained twice.{' Or ask for one below.' * here}",
+        icon=":material/info:",
+    )
+    st.code(
+        f"{SECTION}\n\n# then: {shell.PRECOMPUTE} run RECIPE.toml{'' if here else f' --on {run.id}'}", language="toml"
+    )
 
 
 def held(now: Selection, grid: Grid) -> None:

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app import absent, methods, reading, renewing, selection
 from app.edge import plain, plain_errors
-from app.news import duration
 from app.selection import Selection
 from app.simulation import details, large, multiples
 from app.simulation.scene import scene
@@ -47,25 +46,21 @@ def page() -> None:
 
 def missing(now: Selection, held: Curves, count: int) -> None:
     """Why not all curves are there: another epoch has them, or they are still being computed."""
-    promised = sorted({epoch for item in held.by_change.values() for epoch in item.promised})
-    if now.epoch not in promised:
-        elsewhere(now, held, promised)
+    if now.epoch not in held.promised:
+        elsewhere(now, held)
         return
-    said = reading.status(now.run)
-    left = f", about {duration(said.seconds_left)} left" if said.state == "running" and said.seconds_left else ""
     st.info(
-        f"At epoch {now.epoch}, {count} of {len(held.by_change)} changes have been simulated{left}. Curves follow when the "
+        f"At epoch {now.epoch}, {count} of {len(held.by_change)} changes have been simulated. Curves follow when the "
         "training is over.",
         icon=":material/hourglass:",
     )
-    if said.state == "running":
+    if reading.status(now.run).state == "running":
         st.fragment(watch, run_every=LOOK_SECONDS)(now, count)
 
 
-def elsewhere(now: Selection, held: Curves, promised: list[int]) -> None:
-    which = (
-        "The recipe asks for the last epoch alone" if len(promised) == 1 else "The recipe does not ask for this epoch"
-    )
+def elsewhere(now: Selection, held: Curves) -> None:
+    alone = len(held.promised) == 1
+    which = "The recipe asks for the last epoch alone" if alone else "The recipe does not ask for this epoch"
     st.info(f'No curves at epoch {now.epoch}. {which} ([artifacts.simulation] epochs = "kept" asks for all).')
     absent.offer_nearest(now.epoch, held.epochs)
 

@@ -68,6 +68,7 @@ def choices(selected: selection.Selection) -> None:
 def focused(selected: selection.Selection) -> Picture | None:
     """The image in focus, and a way to any other by its number."""
     last = len(reading.labels(selected.data)) - 1
+    st.session_state["testing.number"] = selected.focus
     st.number_input(
         "Number", 0, last, None, key="testing.number", on_change=to_focus, placeholder="its number",
         label_visibility="collapsed",

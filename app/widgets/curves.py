@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from app import ground
 from app.widgets.message import stamped
 
 HERE = Path(__file__).parent
@@ -81,7 +82,8 @@ def curves(shown: Curves, *, key: str, on_pick: Callable[[int, str], None], on_o
 
 
 def packed(shown: Curves) -> dict[str, object]:
-    facts = {**vars(shown), "charts": [vars(chart) for chart in shown.charts]}
+    charts = [vars(chart) for chart in shown.charts]
+    facts = {**vars(shown), "charts": charts, "colours": ground.lifted(shown.colours)}
     return stamped(facts)
 
 

@@ -82,7 +82,7 @@ function dots(state, context) {
     for (let i = starts[layer]; i < starts[layer + 1]; i++) {
       const [x, y] = place(state, i), dead = Number.isNaN(levels[i]), strength = facts.shaded ? share(levels[i]) : 0.6;
       context.beginPath();
-      context.arc(x, y, cell * (dead ? 0.12 : 0.19 + 0.29 * strength), 0, 2 * Math.PI);
+      context.arc(x, y, dead ? Math.max(1.2, cell * 0.12) : cell * (0.19 + 0.29 * strength), 0, 2 * Math.PI);
       context.globalAlpha = dead ? 0.35 : 0.4 + 0.6 * strength;
       context.fill();
       if (strength < 0.5 || dead) continue;

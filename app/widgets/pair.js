@@ -59,7 +59,7 @@ export default function ({ data, parentElement }) {
     part.element.classList.toggle("alone", number > 1); // where nothing differs, it has the colour of the page
     const map = header.maps[number], scale = scales[number > 1 ? 2 : map.signed ? 1 : 0], over = number < 2 ? header.opacity : null;
     overlay(part.canvas, images[number % 2], header.side, levels[number], 0, [header.height, header.width], scale, map.signed, over);
-    said(part, map, ramp(scale, map), ...(map.badge ? [badge(map.badge)] : []));
+    said(part, map, ...(map.high ? [ramp(scale, map)] : []), ...(map.badge ? [badge(map.badge)] : []));
   });
   root.words.textContent = header.words;
   root.words.hidden = !header.words;

@@ -33,7 +33,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Level:
-    """A map (h, w) as places in [0, 1] on its colour scale, which goes from `low` to `high`."""
+    """A map (h, w) as places in [0, 1] on its colour scale, which goes from `low` to `high`; "" where it has no extent."""
 
     about: Words
     place: np.ndarray = field(repr=False)

@@ -121,6 +121,22 @@ function mark(root, header) {
   if (current) current.tabIndex = 0;
 }
 
+// Where not all columns find room, as many as do fill it: none is cut in the middle. A shadow says where more of them are.
+function fit(root) {
+  const grid = root.querySelector(".grid"), scroll = root.querySelector(".scroll");
+  grid.style.removeProperty("--least");
+  if (scroll.scrollWidth > scroll.clientWidth) {
+    const sizes = getComputedStyle(grid).gridTemplateColumns.split(" ").map(parseFloat), room = scroll.clientWidth - sizes[0] - sizes.at(-1);
+    grid.style.setProperty("--least", `${room / Math.max(1, Math.floor(room / sizes[1]))}px`);
+  }
+  hint(scroll);
+}
+
+function hint(scroll) {
+  scroll.classList.toggle("before", scroll.scrollLeft > 1);
+  scroll.classList.toggle("after", scroll.scrollLeft < scroll.scrollWidth - scroll.clientWidth - 1);
+}
+
 function reveal(root) {
   const scroll = root.querySelector(".scroll"), chosen = root.querySelector(".head.selected"), last = root.querySelector(".heads").lastElementChild;
   if (!chosen || scroll.scrollWidth <= scroll.clientWidth) return;
@@ -151,7 +167,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (spot.column) root.querySelector(`button[data-row="${spot.row}"][data-column="${spot.column}"]`)?.focus();
   }
   mark(root, header);
+  fit(root);
   reveal(root);
+  const scroll = root.querySelector(".scroll");
+  scroll.onscroll = () => hint(scroll);
+  root.observer ??= new ResizeObserver(() => fit(root));
+  root.observer.observe(scroll);
   const choose = (cell) => setTriggerValue("cell", { row: Number(cell.dataset.row ?? -1), epoch: header.columns[cell.dataset.column].epoch });
   root.onclick = (event) => {
     const cell = event.target.closest("button[data-column]");
@@ -161,4 +182,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const cell = event.target.closest("button[data-column]");
     if (cell && move(root, cell, event.key)) event.preventDefault();
   };
+  return () => (root.observer?.disconnect(), (root.observer = null));
 }

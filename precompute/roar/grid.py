@@ -94,6 +94,12 @@ def reads(bench: Bench, artifact: Artifact, index: int) -> Sequence[tuple[Artifa
     return [(item, item.promised) for item in rankings.plan(bench) if item.attributes["technique"] == technique]
 
 
+def typical(artifact: Artifact, index: int) -> bool:
+    """Whether a cell takes as long as most: the own network's look takes less than a training, and comes first."""
+    every = artifact.attributes["cells"]
+    return bool(every[index]["retrained"]) or not any(every[at]["retrained"] for at in artifact.promised)
+
+
 def compute(bench: Bench, artifacts: Sequence[Artifact], index: int) -> Mapping[str, Shard]:
     (grid,) = artifacts
     cell = Cell(**grid.attributes["cells"][index])

@@ -73,7 +73,7 @@ def watch_it_train(page: Page) -> None:
     """From the page it was asked for to Overview, where it grows: a newer epoch is announced, then shown when asked for."""
     page.get_by_role("button", name="Look at it").click()
     expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
-    expect(page.locator(".st-key-live")).to_contain_text("is finished")
+    expect(page.locator(".st-key-live")).to_contain_text("can be looked at")
     notice = page.get_by_role("button", name="Show epoch")
     expect(notice).to_be_visible()
     expect(page.locator(".st-key-live")).to_have_count(0, timeout=5 * PATIENCE)  # trained to its end

@@ -45,8 +45,8 @@ def bars(page: Page) -> Locator:
 
 
 def now(page: Page, name: str) -> Locator:
-    """The prediction after the edits, where it is this one."""
-    return page.locator("p").filter(has_text=re.compile(f"→ {name}"))
+    """The prediction after the edits, if there are any, where it is this one."""
+    return page.locator("p").filter(has_text=re.compile(f"(^|→ ){name}[^→]*(right|wrong)[^→]*$"))
 
 
 def said(page: Page) -> list[str]:
@@ -70,7 +70,7 @@ def test_hue_and_rotation_change_the_bars_and_the_address_brings_them_back(page:
     slide(page, "Hue", "PageUp", 12)
     slide(page, "Rotation", "ArrowRight", 5)
     expect(now(page, "blue")).to_be_visible()
-    expect(page.get_by_text("Edited: blue")).to_be_visible()
+    expect(page.locator("figcaption").filter(has_text=re.compile("edited true .+ → blue"))).to_be_visible()
     after = said(page)
     assert len(after) == 3 and after != before
     assert "rotation%3A5%2Chue%3A120" in page.url

@@ -72,7 +72,7 @@ def features(images: int, epochs: int) -> list[np.ndarray]:
         bench = open_bench(connect(folder), parse(fields))
         bench.progress.say = lambda *_: None  # type: ignore[method-assign]
         learner, pixels = train.start(bench), train.TrainingImages(bench)
-        every, found = to_float(pixels.held[:images].permute(0, 2, 3, 1).numpy(), bench.device), []
+        every, found = to_float(bench.data.train.read(np.arange(images)), bench.device), []
         for _ in range(epochs):
             train.one_epoch(bench, learner, pixels)
             learner.network.eval()

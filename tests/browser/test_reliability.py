@@ -22,7 +22,7 @@ def test_a_map_leads_to_its_card_its_evidence_and_its_method(
     page.goto(f"{serve(tmp_path / 'store')}/saliency")
     badge = page.locator("a.badge").nth(1)
     expect(badge).to_contain_text("1 of 2 checks")
-    assert "Randomisation: fails (ρ 0.90)" in str(badge.get_attribute("title"))
+    assert "Randomisation: fails (|ρ| 0.90)" in str(badge.get_attribute("title"))
     with page.context.expect_page() as opened:
         badge.click()
     card = opened.value

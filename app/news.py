@@ -101,7 +101,7 @@ def nothing_yet() -> None:
         st.code("make demo", language="bash")
         st.markdown("The same without make, or with a recipe of your own:")
         st.code(f"{shell.PRECOMPUTE} run recipes/demo.toml", language="bash")
-        st.caption(f"The page fills by itself as soon as the first epoch is finished. {shell.same_store()}")
+        st.caption(f"The page fills by itself as soon as the first epoch is finished. {shell.same_places()}")
 
 
 @st.fragment(run_every=SECONDS)

@@ -134,8 +134,7 @@ def drop_outdated(run: Run) -> None:
     """Takes away maps that an earlier version began and did not finish: nothing makes those any more."""
     for item in run.of_kind("embedding"):
         if item.attributes.get("version", 0) < VERSION and item.missing():
-            run.objects.delete_each([stat.path for stat in run.objects.under(item.path)])
-            run.objects.clear(item.path)
+            run.objects.delete(item.path)
             run.opened.pop(item.name, None)
 
 

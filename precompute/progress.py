@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -29,9 +29,7 @@ class Progress:
     share: float = 0.0  # of the current step that is done, 0 to 1; 0 where it does not say
     said: float = 0.0
     earlier: dict[str, float] = field(default_factory=dict)  # rates that an earlier process measured
-    worth: dict[str, float] = field(
-        default_factory=dict
-    )  # epochs of training that a step of some kinds takes as long as
+    worth: dict[str, float] = field(default_factory=dict)  # epochs of training that a step of a kind takes as long as
     leads: bool = True  # one of several processes that make a run speaks for it
 
     @contextmanager
@@ -55,10 +53,7 @@ class Progress:
         training not among them: they take a hundred times as long. As long as nothing else is known, only those count.
         """
         now = self.under_way()
-        rates = now | self.rates()
-        known = (rates[kind] / epochs for kind, epochs in self.worth.items() if kind in rates and epochs)
-        epoch = rates.get("training") or max(known, default=0.0)  # of training: told by what is worth some, too
-        rates = {kind: epochs * epoch for kind, epochs in self.worth.items() if epoch} | rates
+        rates = self.with_worth(now | self.rates())
         others = [rates[kind] for kind in rates if kind != "training" and kind not in self.worth]
         trains = self.planned["training"] > self.finished["training"]
         if ("training" not in rates) if trains else not (others or (self.worth and rates)):
@@ -71,11 +66,16 @@ class Progress:
                 left += max(now.get(kind, each) - (time.monotonic() - self.began), 0) - each
         return left
 
+    def with_worth(self, rates: Mapping[str, float]) -> dict[str, float]:
+        """The rates, and those of what is worth some training: from that of an epoch, which such a kind tells, too."""
+        told = (rates[kind] / epochs for kind, epochs in self.worth.items() if kind in rates and epochs)
+        epoch = rates.get("training") or max(told, default=0.0)
+        return {kind: epochs * epoch for kind, epochs in self.worth.items() if epoch} | dict(rates)
+
     def under_way(self) -> dict[str, float]:
         """Seconds that the current step takes by the part of it that is done, once that tells."""
-        return (
-            {self.current: (time.monotonic() - self.began) / self.share} if self.long and self.share >= TELLING else {}
-        )
+        spent = time.monotonic() - self.began
+        return {self.current: spent / self.share} if self.long and self.share >= TELLING else {}
 
     @property
     def long(self) -> bool:

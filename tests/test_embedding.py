@@ -130,13 +130,17 @@ def test_a_map_goes_on_from_the_one_before_and_moves_little(changed: float) -> N
     np.testing.assert_array_equal(found.points, again.points)
 
 
+def of_other_features() -> tuple[np.ndarray, np.ndarray, tsne.Layout, tsne.Layout]:
+    """Features of which none stays, the map of those before, and of these a map by itself and one that goes on."""
+    other = CLUSTERS[np.random.default_rng(3).permutation(120)]
+    before = tsne.lay_out(tsne.reduced(CLUSTERS, 0), 20, seed=0).points
+    reduced = tsne.reduced(other, 0)
+    return other, before, tsne.lay_out(reduced, 20, seed=0), tsne.lay_out(reduced, 20, seed=0, before=before)
+
+
 def test_a_map_stopped_short_is_no_worse_than_half_way() -> None:
     """Not left where exaggeration has just pressed its groups together: less divergent than the map it came from."""
-    random = np.random.default_rng(3)
-    other = CLUSTERS[random.permutation(120)]
-    before = tsne.lay_out(tsne.reduced(CLUSTERS, 0), 20, seed=0).points
-    free = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0)
-    held = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before)
+    other, before, free, held = of_other_features()
     assert tsne.move(before, free.points) > tsne.FURTHEST >= held.move > 0.5 * tsne.FURTHEST
     later = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=held.points)
     assert free.divergence < held.divergence and later.divergence < held.divergence
@@ -145,11 +149,7 @@ def test_a_map_stopped_short_is_no_worse_than_half_way() -> None:
 
 def test_a_map_of_several_epochs_later_may_move_as_often_and_is_held_back_by_none() -> None:
     """As of an untrained network, and the next whose weights are kept: held at a third of the way, it would show neither."""
-    random = np.random.default_rng(3)
-    other = CLUSTERS[random.permutation(120)]
-    before = tsne.lay_out(tsne.reduced(CLUSTERS, 0), 20, seed=0).points
-    anew = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0)
-    held = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before)
+    other, before, anew, held = of_other_features()
     found = tsne.lay_out(tsne.reduced(other, 0), 20, seed=0, before=before, epochs=6)
     assert held.move <= tsne.FURTHEST < found.move <= 6 * tsne.FURTHEST
     assert found.divergence <= anew.divergence < held.divergence

@@ -17,10 +17,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import epochs, news, probe, reading, selection
+from app import epochs, news, probe, reading, selection, shell
 from store.errors import LoupeError
 from store.objects import connect
-from store.runs import open_run
+from store.runs import Run, open_run
 from store.seals import sealed
 from tests import visits, worlds
 
@@ -166,6 +166,16 @@ def test_empty_store_of_another_place_says_that_the_commands_have_to_be_told(
     monkeypatch.delenv("LOUPE_STORE")
     monkeypatch.setattr(reading, "DEFAULT_ADDRESS", str(tmp_path / "artifacts"))
     assert "LOUPE_STORE" not in words(opened("app/views/overview.py"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "more"), [("trained", ""), ("imported", " --on mine-0"), ("recorded", " --on mine-0")]
+)
+def test_a_run_that_was_trained_elsewhere_is_named_where_more_is_asked_of_it(
+    tmp_path: Path, origin: str, more: str
+) -> None:
+    run = Run(connect(str(tmp_path)), "mine-0", {"origin": origin})
+    assert shell.again(run).endswith(f"python -m precompute run RECIPE.toml{more}")
 
 
 def test_overview_has_every_part(finished: Path) -> None:

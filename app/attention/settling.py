@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from app import methods, reading, selection
+from app import ground, methods, reading, selection
 from app.attention import change, charts
 from app.attention.change import Change
 from app.attention.scene import Scene
@@ -25,7 +25,7 @@ def curve(of: Scene) -> None:
         st.caption(plain(settles(of, found) if len(of.epochs) > 1 else ONE))
         return
     st.vega_lite_chart(
-        charts.change_spec(found, marked=of.selection.epoch, dark=st.context.theme.type == "dark"),
+        charts.change_spec(found, marked=of.selection.epoch, dark=ground.is_dark()),
         key="attention.change",
         alt=f"{of.title}: mean rank correlation of each map with that of the epoch before and with that of the last epoch, "
         f"epochs {of.epochs[0]} to {of.epochs[-1]}. {settles(of, found)}",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import methods, pictures, reading, selection
+from app import ground, methods, pictures, reading, selection
 from app.attention import charts, stored
 from app.attention.scene import AGAINST, Scene, choose_corners, corners
 from app.attention.stored import Curve
@@ -31,7 +31,7 @@ def curves(of: Scene, drawn: Region | None) -> list[Curve]:
 def chart(of: Scene, found: Sequence[Curve]) -> None:
     now = of.selection
     st.vega_lite_chart(
-        charts.share_spec(found, of.against, marked=now.epoch, dark=st.context.theme.type == "dark"),
+        charts.share_spec(found, of.against, marked=now.epoch, dark=ground.is_dark()),
         key=KEY,
         on_select=pick_epoch,
         selection_mode=charts.PICK,

@@ -6,6 +6,7 @@ from app import absent, reading
 from app.edge import plain
 from app.embedding import chart, controls, guests, stored
 from app.selection import Selection
+from store.runs import Run
 
 SMALLER = "The recipe can ask for others, [artifacts.embedding] perplexities, and for more images, [evaluation] images."
 
@@ -14,7 +15,7 @@ def cloud(selected: Selection, height: int) -> None:
     """The map of the selected epoch in `height` pixels, its tools and legend above it, or why there is none."""
     maps = stored.maps(selected)
     if not maps.by_perplexity:
-        none(maps)
+        none(selected.run, maps)
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         about = st.popover("Colour and filter", icon=":material/filter_alt:", help=chart.BELIEF)
@@ -31,10 +32,10 @@ def cloud(selected: Selection, height: int) -> None:
         guests.state(item)
 
 
-def none(maps: stored.Maps) -> None:
+def none(run: Run, maps: stored.Maps) -> None:
     """Says why there is no map."""
     if maps.reasons:
         smaller = (SMALLER,) if maps.features else ()  # there are features, but too few for the map
         st.info(" ".join(plain(reason) for reason in (*maps.reasons, *smaller)))
     else:
-        absent.not_asked_for("embedding", "[artifacts.embedding]")
+        absent.not_asked_for(run, "embedding", "[artifacts.embedding]")

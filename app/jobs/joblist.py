@@ -88,16 +88,16 @@ def empty() -> None:
     """Nothing is asked for: how to ask."""
     if not roles.may("re-train"):
         st.markdown(NOT_FOR_YOU)
-    elif reading.all_runs()[0]:
+        return
+    if reading.all_runs()[0]:
         st.markdown(NOTHING)
-        st.code(COMMANDS, language="bash")
     else:
         st.markdown(NO_RUN.format(plain(reading.store().address)))
         st.code("make demo", language="bash")
         st.markdown("Or ask for one, or for all recipes of a folder, and have a worker carry them out:")
-        st.code(COMMANDS, language="bash")
-    if roles.may("re-train") and shell.same_store():
-        st.caption(shell.same_store())
+    st.code(COMMANDS, language="bash")
+    if told := shell.same_places():
+        st.caption(told)
 
 
 def rank(job: Job) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import selection
+from app import ground, selection
 from app.memory import Memory, remembered
 from app.network import states, stored
 from app.pictures import colours
@@ -23,7 +23,7 @@ def dots(now: Selection, height: int = 380, *, edited: np.ndarray | None = None)
     """Draws the dots, `height` pixels high, or says why there are none: False. edited: the path (L,) of the edited focus."""
     found = stored.found(now)
     if found.activations is None:
-        states.nothing(found, "activations")
+        states.nothing(now.run, found, "activations")
         return False
     return states.there(now, found.activations, "activations") and draw(now, found.activations, height, edited)
 
@@ -107,7 +107,7 @@ def packed(activations: Artifact, epoch: int, images: tuple[int, ...], height: i
 
 def by_depth(count: int) -> tuple[str, ...]:
     """A colour for each layer, from dark to light with depth, without what is lost on the page's ground."""
-    first, last = ENDS[st.context.theme.type == "dark"]
+    first, last = ENDS[ground.is_dark()]
     scale = colours("viridis")
     places = np.linspace(first, last, count).round().astype(int)
     return tuple("#{:02x}{:02x}{:02x}".format(*scale[place]) for place in places)

@@ -43,7 +43,7 @@ def patterns(now: Selection, *, compact: bool = False) -> None:
     """Draws the patterns recommended for the selection, a page at a time, or says why there are none."""
     found = stored.found(now)
     if found.patterns is None or found.activations is None:
-        states.nothing(found, "patterns")
+        states.nothing(now.run, found, "patterns")
         return
     if not (states.there(now, found.patterns, "patterns") and states.there(now, found.activations, "activations")):
         return

@@ -6,17 +6,18 @@ from app import absent, reading
 from app.edge import plain
 from app.network.stored import Found
 from app.selection import Selection
+from store.runs import Run
 from store.shards import Artifact
 
 RECIPE = "[artifacts.network]"
 
 
-def nothing(found: Found, what: str) -> None:
+def nothing(run: Run, found: Found, what: str) -> None:
     """Says that a run holds none, and how it comes by them."""
     if found.reason:
         st.info(plain(found.reason))
         return
-    absent.not_asked_for(what, RECIPE)
+    absent.not_asked_for(run, what, RECIPE)
 
 
 def there(now: Selection, artifact: Artifact, what: str) -> bool:

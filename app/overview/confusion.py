@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from app import address, charts, memory, reading, sections, selection
+from app import address, charts, ground, memory, reading, sections, selection
 from app.edge import plain
 from app.outputs import taken
 from app.overview import zoomed
@@ -47,7 +47,7 @@ def matrix(now: Selection) -> Cell:
 
 def matrix_spec(now: Selection, cell: Cell) -> dict:
     """The chart's specification with the frame around the chosen cell."""
-    dark = st.context.theme.type == "dark"
+    dark = ground.is_dark()
     return framed_matrix(now.run, now.evaluation, now.epoch, now.epochs[-1], cell, dark)
 
 

@@ -110,9 +110,8 @@ def command(run: Run, grid: Roar) -> None:
         f"{name} = {toml(value)}" for name, value in grid.model_dump(mode="json").items() if value not in (None, {})
     ]
     st.code("[artifacts.roar]\n" + "\n".join(lines), language="toml")
-    on = "" if run.origin == "trained" else f" --on {run.id}"
     st.caption("This in the run's recipe, in place of a section of that name. Then, in one terminal or several:")
-    st.code(f"{shell.PRECOMPUTE} run RECIPE.toml{on}", language="bash")
+    st.code(shell.again(run), language="bash")
 
 
 def toml(value: Any) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from app import charts, memory, reading, renewing, sections
+from app import charts, ground, memory, reading, renewing, sections
 from app.edge import plain, plain_errors
 from app.overview import confusion, facts
 from app.runs import comparison, comparison_charts, disagreement, lineage
@@ -111,7 +111,7 @@ def matrices(shown: Sequence[Side]) -> None:
 
 
 def draw_difference(one: Side, other: Side) -> None:
-    dark = st.context.theme.type == "dark"
+    dark = ground.is_dark()
     spec, share, changes = difference_spec(one.run, one.evaluation, one.epoch, other.evaluation, other.epoch, dark)
     what = f"{other.letter} − {one.letter}"
     st.vega_lite_chart(

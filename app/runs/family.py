@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app import charts, memory
+from app import charts, ground, memory
 from app.runs import comparison_charts, lineage, roster
 from app.runs.roster import Known
 from store.runs import Run
@@ -29,7 +29,7 @@ def draw(found: Sequence[Run], bar: Run | None) -> None:
     rows = [row(named, known, parent, generation, name, here=name == bar.id) for name in some]
     told = f" The first {MOST} of {len(measured)} runs are drawn." if len(measured) > MOST else ""
     st.vega_lite_chart(
-        drawn(tuple(rows), st.context.theme.type == "dark"),
+        drawn(tuple(rows), ground.is_dark()),
         key="runs.family",
         alt="Runs by number of re-trainings and test accuracy, each tied to the run it was re-trained from. "
         "The table says the same in the column 'Re-trained from'.",

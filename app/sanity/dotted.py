@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import methods, selection, specifications
+from app import ground, methods, selection, specifications
 from app.address import one_of
 from app.sanity import charts, stored, tabled, words
 from app.sanity.stored import Subject
@@ -35,7 +35,7 @@ def draw(now: Selection, artifact: Artifact, read: Read, key: str) -> None:
     if table.empty:
         st.info(nothing(measure))
         return
-    name, dark = f"sanity.{key}.dots", st.context.theme.type == "dark"
+    name, dark = f"sanity.{key}.dots", ground.is_dark()
     st.vega_lite_chart(
         specifications.kept(charts.dots, table, titles, measure, dark=dark),
         key=name,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from app import absent, methods, pictures, probe, reading, selection
+from app import absent, ground, methods, pictures, probe, reading, selection
 from app.address import KEPT, one_of
 from app.edge import plain, plain_errors
 from app.memory import Memory, remembered
@@ -90,7 +90,7 @@ def live(now: Selection, held: tuple[Held, ...], image: int, mode: str) -> None:
             "values from −1 to 0.", **KEPT,
         )  # fmt: skip
         if not held:
-            absent.not_asked_for("saliency maps", absent.SALIENCY)
+            absent.not_asked_for(now.run, "saliency maps", absent.SALIENCY)
             return
         asked = asking.requests(now, image, mode, strength, held)
         known = probe.shared().soon(f"{visitor()}.sanity", asked, ANSWER_SECONDS)
@@ -179,7 +179,7 @@ def one(item: Shown) -> None:
         help=badges.help_words(badge),
     )
     said = alike(item)
-    panels = beside(item, dark=st.context.theme.type == "dark")
+    panels = beside(item, dark=ground.is_dark())
     st.image(panels, width="stretch", alt=f"{of.title} before, after, and their difference: {said}")
     top = pictures.short(item.top)
     low = f"−{top}" if of.signed else "0"

@@ -17,7 +17,9 @@ def check(now: Selection, kind: str) -> Artifact | None:
     """A check that is finished at the selected epoch; where it is not, None, having said why."""
     found = stored.check(now.run, now.evaluation, kind)
     if found is None:
-        absent.not_asked_for("checks over many images", SECTION, "For small networks they take a minute or two.")
+        absent.not_asked_for(
+            now.run, "checks over many images", SECTION, "For small networks they take a minute or two."
+        )
         return None
     if reason := found.attributes.get("obstacle"):
         st.info(plain(reason))

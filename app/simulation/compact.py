@@ -54,7 +54,7 @@ def none(selected: Selection, held: stored.Curves) -> None:
     elif held.reasons:
         st.info(" ".join(map(plain, held.reasons)))
     else:
-        absent.not_asked_for("simulation", SECTION)
+        absent.not_asked_for(selected.run, "simulation", SECTION)
 
 
 def pick(of: Scene, line: int, change: str) -> None:

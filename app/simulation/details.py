@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import charts as all_charts
-from app import reading, selection
+from app import ground, reading, selection
 from app.charts import INK, PADDING
 from app.edge import plain
 from app.memory import remembered
@@ -126,7 +126,7 @@ def spread_spec(of: Scene, counts: np.ndarray, level: np.ndarray) -> dict[str, A
         float(edges[0]),
         float(edges[-1]),
         colour,
-        st.context.theme.type == "dark",
+        ground.is_dark(),
     )
     return all_charts.with_tables(shape, {0: bars, 1: table if not facts["circle"] else table[:1]})
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 
-from app import reading, selection
+from app import ground, reading, selection
 from app.address import held, hold
 from app.selection import Selection
 from app.simulation import charts, stored
@@ -83,7 +82,7 @@ def look(of: Scene, name: str, height: int, *, small: bool) -> Look:
         len(names),
         height,
         small,
-        st.context.theme.type == "dark",
+        ground.is_dark(),
     )
 
 

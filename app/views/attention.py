@@ -27,7 +27,7 @@ def page() -> None:
     )
     by_layer = stored.layers(now)
     if not by_layer:
-        absent.not_asked_for("attention in numbers", SECTION, "It takes the maps of [artifacts.saliency].")
+        absent.not_asked_for(now.run, "attention in numbers", SECTION, "It takes the maps of [artifacts.saliency].")
         return
     of = scene(now, by_layer)
     technique = of.artifact.attributes

@@ -17,7 +17,7 @@ def page() -> None:
     st.caption("Which images are alike to the network, and which lie among those of another class?")
     maps = stored.maps(now)
     if not maps.by_perplexity:
-        none(maps)
+        none(now.run, maps)
     if not (maps.by_perplexity or maps.features):
         return
     left, right = st.container(key="halves.embedding").columns((2, 1), gap="large")

@@ -17,7 +17,7 @@ def page() -> None:
     st.caption("Where does one begin? Each step leads to a page and says there what to do and what to ask oneself.")
     now = selection.at_hand()
     if selection.run_at_hand() is None:
-        st.info(f"The store holds no run yet to be led through: `make demo` makes one. {shell.same_store()}")
+        st.info(f"The store holds no run yet to be led through: `make demo` makes one. {shell.same_places()}")
     elif now is None:
         st.info(WAITING)
     elif not place.number():

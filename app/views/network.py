@@ -19,7 +19,7 @@ def page() -> None:
     )
     found = stored.found(now)
     if found.activations is None:
-        states.nothing(found, "activations")
+        states.nothing(now.run, found, "activations")
         return
     left, right = st.container(key="halves.network").columns((2, 1), gap="large")
     with left, plain_errors():

@@ -19,7 +19,7 @@ def page() -> None:
     st.caption("How far can each technique's maps be trusted on this network, and what is that judged by?")
     layers = stored.layers(now.run, now.evaluation)
     if not layers:
-        absent.not_asked_for("saliency maps", absent.SALIENCY)
+        absent.not_asked_for(now.run, "saliency maps", absent.SALIENCY)
         return
     draw(now, pages.choose_layer(now, layers))
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import methods, reading, renewing, sections, selection, shell, specifications
+from app import absent, ground, methods, reading, renewing, sections, selection, specifications
 from app.address import KEPT, one_of
 from app.edge import plain, plain_errors
 from app.news import duration
@@ -33,26 +33,15 @@ def page() -> None:
     grid = stored.grid(now.run)
     if grid is None:
         if not reason:
-            none(now.run)
+            below = "Or ask for one below." * (now.run.origin == "trained")
+            spared = "the network itself is not"  # the grid trains networks of its own
+            absent.not_asked_for(now.run, "grid of Remove and Retrain", SECTION, below, spared=spared)
     else:
         held(now, grid)
     sections.folded(
         "A larger grid" if grid else "A grid", ":material/grid_on:", f"roar.larger.{now.run.id}", ask, now.run, grid
     )
     sending.sent(now.run)
-
-
-def none(run: Run) -> None:
-    """How a run comes by a grid: unlike other artifacts, it trains networks of its own."""
-    here = run.origin == "trained"
-    st.info(
-        "This run holds no grid of Remove and Retrain. Add this section to its recipe and run that again: the network itself "
-        f"is not trained twice.{' Or ask for one below.' * here}",
-        icon=":material/info:",
-    )
-    st.code(
-        f"{SECTION}\n\n# then: {shell.PRECOMPUTE} run RECIPE.toml{'' if here else f' --on {run.id}'}", language="toml"
-    )
 
 
 def held(now: Selection, grid: Grid) -> None:
@@ -67,7 +56,7 @@ def held(now: Selection, grid: Grid) -> None:
     report, differs = tabled.comparable(now.run, grid, now.data.attributes["size"])
     of = drawn(grid, way, with_collapsed=with_collapsed, report=report)
     if of.curves:
-        how = {"with_collapsed": with_collapsed, "report": report, "dark": st.context.theme.type == "dark"}
+        how = {"with_collapsed": with_collapsed, "report": report, "dark": ground.is_dark()}
         st.vega_lite_chart(specifications.kept(of_grid, grid, way, **how), alt=words(of))
     st.caption(plain(said(grid, way, report)))
     if differs:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import absent, reading, selection
+from app import absent, ground, reading, selection
 from app.address import KEPT, forget_unless, one_of
 from app.edge import plain, plain_errors
 from app.overview import unlabelled
@@ -47,7 +47,7 @@ def page() -> None:
     )
     layers = stored.layers(selected.run, selected.evaluation)
     if not layers:
-        absent.not_asked_for("saliency maps", absent.SALIENCY)
+        absent.not_asked_for(selected.run, "saliency maps", absent.SALIENCY)
         return
     labelled = reading.labelled(selected.data)
     scene = controls(selected, layers, EXPLAINED if labelled else UNJUDGED)
@@ -81,7 +81,7 @@ def controls(selected: Selection, layers: dict[str, tuple[int, int]], explained:
             opacity = st.slider("Opacity", 0.1, 1.0, 0.7, 0.1, key="opacity", disabled=over != SHOWN[0], **KEPT)
     columns = progression.thinned(selected.epochs, selected.epoch)
     question = progression.renewed(Question(selected, columns, explain, layer))
-    dark = st.context.theme.type == "dark"
+    dark = ground.is_dark()
     return Scene(question, Look(colours, opacity, scale == SCALES[0], over == SHOWN[0], dark))
 
 

@@ -23,7 +23,9 @@ def page() -> None:
         st.caption(plain(reason))
     if not held.by_change:
         if not held.reasons:
-            absent.not_asked_for("simulation", SECTION, "With 20 images a class it takes seconds for small networks.")
+            absent.not_asked_for(
+                now.run, "simulation", SECTION, "With 20 images a class it takes seconds for small networks."
+            )
         return
     found = held.at(now.epoch)
     if len(found) < len(held.by_change):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from app import pictures
+from app import ground, pictures
 from app.widgets.message import headed, stamped
 
 HERE = Path(__file__).parent
@@ -56,7 +56,7 @@ class Pair:
 
 
 def pair(shown: Pair, key: str) -> None:
-    mount(key=key, data=packed(shown, dark=st.context.theme.type == "dark"))
+    mount(key=key, data=packed(shown, dark=ground.is_dark()))
 
 
 def packed(shown: Pair, *, dark: bool = False) -> bytes:

@@ -38,8 +38,8 @@ def memory() -> dict[str, float]:
     answer = {
         "remembered": sum(one.weight for one in remembered()) / 1e6,
         "arrow": pyarrow.total_allocated_bytes() / 1e6,
+        "thousand blocks": sys.getallocatedblocks() / 1e3,
     }
-    answer["thousand blocks"] = sys.getallocatedblocks() / 1e3
     with suppress(OSError, AttributeError):  # glibc 2.33
         ask = ctypes.CDLL(None).mallinfo2
         ask.restype = Heap

@@ -329,12 +329,17 @@ def test_an_edit_goes_before_curves(run: Run, real: Probe, monkeypatch: pytest.M
     real.progress("I", mine)
     while not real.known(theirs):
         time.sleep(0.005)
-    headers, ask = [], real.child.ask
-    monkeypatch.setattr(real.child, "ask", lambda header, *of: headers.append(header) or ask(header, *of))
+    seen, ask = [], real.child.ask  # what is asked, and which of my other curves are there then
+
+    def noted(header: dict, *of: object) -> object:
+        seen.append((header["edits"], [one for one in mine[1:] if one in real.answers]))
+        return ask(header, *of)
+
+    monkeypatch.setattr(real.child, "ask", noted)
     real.ask(edit, visitor="I")
-    asked = [header["edits"] for header in headers]
-    assert asked.index(edit.header["edits"]) <= 1, "at most the slice that came next before it was there"
-    assert not real.known(mine[1:])
+    place = [edits for edits, _ in seen].index(edit.header["edits"])
+    assert place <= 1, "at most the slice that came next before it was there"
+    assert not seen[place][1]
 
 
 @pytest.mark.parametrize(
